@@ -1,0 +1,52 @@
+# One verb per line; `make help` prints them.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+QUOTH_DATA ?= ../shared/data
+export QUOTH_DATA
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run check test docs bench lock
+
+help:     ## print this
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+
+$(VENV)/.run: requirements/run.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed\n  try: make $(MAKECMDGOALS) PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements/run.lock
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.lock
+	$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.lock
+	@touch $@
+
+setup: $(VENV)/.dev  ## create .venv with everything that tests and checks need
+
+run: $(VENV)/.run  ## install, add this project's own files, ask a question, print the quoted answer
+	$(BIN)/quoth --library .quoth add README.md docs examples
+	$(BIN)/quoth --library .quoth ask "How long is the inverter guaranteed?"
+
+test: $(VENV)/.dev  ## run every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## lint, format, types, architecture, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_architecture.py tests/test_docs.py
+
+docs: $(VENV)/.dev  ## write the generated parts of README and docs (tables, command reference)
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.dev  ## measure, beside peers, into benchmarks/results/
+	$(BIN)/python benchmarks/retrieval.py --data $(addprefix $(QUOTH_DATA)/retrieval/,scifact cranfield cisi feedbackqa legalsummarization xquad-en) --json benchmarks/results/retrieval.json
+	$(BIN)/python benchmarks/answers.py --data $(QUOTH_DATA)/qa/squad/dev-v2.0.json.gz --json benchmarks/results/answers.json
+	$(BIN)/python benchmarks/start.py --data $(QUOTH_DATA)/library --json benchmarks/results/start.json
+	$(MAKE) docs
+
+lock:     ## resolve the dependencies anew into requirements/*.lock (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml requirements/build.in -o requirements/run.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group dev pyproject.toml requirements/build.in -o requirements/dev.lock
