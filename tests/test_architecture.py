@@ -28,9 +28,7 @@ PATH = ["recipe", "lock", "parts", "sync", "doctor", "library"]
 
 MOST_LINES, MOST_BODY, MOST_ARGUMENTS = 500, 60, 7
 BANNED_MODULES = {"utils", "util", "helpers", "common", "base", "core", "misc"}
-BANNED_WORDS = re.compile(
-    r"Manager|Handler|Service|Factory|Provider|Builder|Processor|Wrapper|Helper|Mixin|[Cc]hunk"
-)
+BANNED_WORDS = re.compile(r"Manager|Handler|Service|Factory|Provider|Builder|Processor|Wrapper|Helper|Mixin|[Cc]hunk")
 HEAVY = {"numpy", "openvino", "tantivy", "turbovec", "tokenizers", "rich", "pydantic", "docx", "openpyxl"}
 
 

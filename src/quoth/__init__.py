@@ -1,10 +1,10 @@
 """Ask your own files and get verified quotes.
 
-    from quoth import Library
+from quoth import Library
 
-    with Library.open("~/my-library") as library:
-        library.add(["~/notes"])
-        print(library.ask("When does the warranty end?").text)
+with Library.open("~/my-library") as library:
+    library.add(["~/notes"])
+    print(library.ask("When does the warranty end?").text)
 """
 
 from __future__ import annotations

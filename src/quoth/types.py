@@ -9,7 +9,7 @@ Offsets are Python character offsets, pages and lines count from 1, times are PO
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -268,6 +268,22 @@ class Report:
     failed: list[Failure] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long run is: what it is doing, files and bytes done and in all, passages written."""
+
+    doing: str
+    files: int
+    of: int
+    passages: int = 0
+    bytes: int = 0
+    of_bytes: int = 0
+
+
+Watcher = Callable[[Progress], None]
+"""Is told how far a long run is; raising from it stops the run."""
 
 
 class Encoder(Protocol):

@@ -1,0 +1,64 @@
+"""The rows of the catalog that others see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from quoth.types import Document, Passage
+
+State = Literal["read", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A folder or file that the user named, kept in step by `sync`."""
+
+    id: int
+    path: str
+    added: float
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a source as it was last seen; `reason` says why it was not read."""
+
+    id: int
+    source: int
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    state: State = "read"
+    reason: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file that was read, ready to be written: its documents with passages that have their ids."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    documents: Sequence[tuple[Document, Sequence[Passage]]]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """A passage with what a hit shows of its document."""
+
+    id: int
+    path: str
+    kind: str
+    title: str
+    start: int
+    end: int
+    text: str
+    context: str
+    page: int | None
+    line: int | None
+    heading: str | None
+    cells: str | None

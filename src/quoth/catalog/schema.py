@@ -1,0 +1,67 @@
+"""The catalog's tables, as the steps that lead to them: step n brings a library from version n to n + 1."""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    create table meta (key text primary key, value text not null) without rowid;
+    insert into meta values ('next_passage', '1'), ('generation', '0');
+
+    create table sources (
+        id integer primary key autoincrement,
+        path blob not null unique,
+        added real not null
+    );
+    create table files (
+        id integer primary key autoincrement,
+        source integer not null references sources(id) on delete cascade,
+        path blob not null,
+        size integer not null,
+        mtime_ns integer not null,
+        sha256 text not null,
+        state text not null default 'read' check (state in ('read', 'failed', 'skipped')),
+        reason text not null default '',
+        hint text not null default '',
+        unique (source, path)
+    );
+    create index files_sha256 on files(sha256);
+
+    create table documents (
+        id integer primary key autoincrement,
+        file integer not null references files(id) on delete cascade,
+        path blob not null,
+        kind text not null,
+        title text not null,
+        marks blob not null,
+        lines integer not null,
+        language text not null,
+        modified real not null,
+        hidden text not null,
+        notes text not null,
+        length integer not null
+    );
+    create index documents_path on documents(path);
+    create index documents_file on documents(file);
+
+    -- a document's text, cut every 8,192 characters, so that a passage is read without the rest
+    create table texts (
+        document integer not null references documents(id) on delete cascade,
+        number integer not null,
+        text text not null,
+        primary key (document, number)
+    );
+
+    create table passages (
+        id integer primary key,
+        document integer not null references documents(id) on delete cascade,
+        start integer not null,
+        "end" integer not null,
+        context text not null,
+        page integer,
+        line integer,
+        heading text,
+        cells text
+    );
+    create index passages_document on passages(document);
+    """,
+)

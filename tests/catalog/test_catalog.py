@@ -1,0 +1,197 @@
+"""The catalog: what goes in comes out, whole or not at all, and readers see one state."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quoth.catalog import SCHEMA_VERSION, Catalog, File, WrittenFile, schema
+from quoth.errors import LibraryError, ReadOnly, TooNew
+from quoth.types import Document, Filters, Mark, Passage
+
+
+def written(path: str, text: str, kind: str = "text", modified: float = 0.0, first: int = 1) -> WrittenFile:
+    document = Document(path, kind, "A title", text, (Mark(0, "page", "", 1),), modified=modified, notes=("a note",))
+    half = len(text) // 2
+    spans = [(0, half), (half, len(text))]
+    passages = [Passage(a, b, text[a:b], "A title", first + n) for n, (a, b) in enumerate(spans)]
+    return WrittenFile(path, len(text), 7, "hash of " + Path(path).name.encode("ascii", "replace").decode(), [(document, passages)])
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog(tmp_path / "catalog.sqlite")
+
+
+def test_a_document_comes_back_as_it_was_written(catalog: Catalog) -> None:
+    source = catalog.add_source("/notes")
+    file = written("/notes/a.txt", "first half, second half")
+    assert catalog.write(source.id, [file]) == []
+    assert catalog.document("/notes/a.txt") == file.documents[0][0]
+    assert catalog.document("/notes/b.txt") is None
+    assert catalog.counts() == {"sources": 1, "files": 1, "failed": 0, "documents": 1, "passages": 2}
+    assert catalog.files(source.id) == [File(1, source.id, "/notes/a.txt", 23, 7, "hash of a.txt")]
+
+
+@settings(max_examples=25, deadline=None)
+@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=2, max_size=100))
+def test_passages_are_cut_where_they_were(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    catalog = Catalog(tmp_path_factory.mktemp("catalog") / "catalog.sqlite")
+    long = text * (20_000 // len(text))
+    file = written("/a", long)
+    catalog.write(catalog.add_source("/").id, [file])
+    found = catalog.passages([1, 2, 3])
+    assert {number: (one.start, one.end, one.text) for number, one in found.items()} == {
+        one.id: (one.start, one.end, one.text) for one in file.documents[0][1]
+    }
+    catalog.close()
+
+
+def test_writing_a_file_again_replaces_it_and_names_the_old_passages(catalog: Catalog) -> None:
+    source = catalog.add_source("/notes").id
+    catalog.write(source, [written("/notes/a.txt", "the old text")])
+    assert catalog.write(source, [written("/notes/a.txt", "the new text", first=3)]) == [1, 2]
+    document = catalog.document("/notes/a.txt")
+    assert document and document.text == "the new text"
+    assert catalog.passage_ids().tolist() == [3, 4]
+
+
+def test_a_file_that_fails_later_is_remembered_and_its_text_goes(catalog: Catalog) -> None:
+    source = catalog.add_source("/notes").id
+    catalog.write(source, [written("/notes/a.txt", "the old text")])
+    broken = File(0, source, "/notes/a.txt", 5, 8, "other hash", "failed", "it is broken", "mend it")
+    assert catalog.remember(source, [broken]) == [1, 2]
+    assert catalog.document("/notes/a.txt") is None
+    kept = catalog.files(source)[0]
+    assert (kept.state, kept.reason, kept.hint, kept.sha256) == ("failed", "it is broken", "mend it", "other hash")
+
+
+def test_a_moved_file_keeps_its_passages_and_moves_its_attachments(catalog: Catalog) -> None:
+    source = catalog.add_source("/mail").id
+    mail, attachment = written("/mail/a.eml", "a mail"), written("/mail/a.eml#plan.txt", "a plan", first=3)
+    catalog.write(source, [WrittenFile("/mail/a.eml", 1, 1, "h", [*mail.documents, *attachment.documents])])
+    catalog.move(catalog.files(source)[0], "/mail/old/b.eml", 9)
+    assert catalog.paths() == ["/mail/old/b.eml", "/mail/old/b.eml#plan.txt"]
+    assert catalog.passage_ids().tolist() == [1, 2, 3, 4]
+
+
+def test_a_source_takes_in_the_sources_inside_it(catalog: Catalog) -> None:
+    inner = catalog.add_source("/notes/work")
+    catalog.write(inner.id, [written("/notes/work/a.txt", "some text")])
+    outer = catalog.add_source("/notes")
+    assert [one.path for one in catalog.sources()] == ["/notes"]
+    assert [file.path for file in catalog.files(outer.id)] == ["/notes/work/a.txt"]
+    assert catalog.passage_ids().tolist() == [1, 2]
+
+
+def test_reserved_ids_are_never_given_again_even_if_nothing_was_written(tmp_path: Path) -> None:
+    first = Catalog(tmp_path / "catalog.sqlite")
+    assert first.reserve(10) == 1
+    first.close()
+    assert Catalog(tmp_path / "catalog.sqlite").reserve(1) == 11
+
+
+def test_filters_narrow_by_folder_name_kind_and_date(catalog: Catalog) -> None:
+    source = catalog.add_source("/").id
+    files = [
+        written("/a/one.txt", "text one", modified=100.0, first=1),
+        written("/a/b/two.pdf", "text two", "pdf", 200.0, first=3),
+        written("/ab/three.py", "text three", "code", 300.0, first=5),
+        written("/a/box.mbox#2", "text four", "mail", 400.0, first=7),
+        written("/a/100%_[x]/five.txt", "text five", modified=500.0, first=9),
+    ]
+    catalog.write(source, files)
+
+    def ids(**fields: object) -> list[int]:
+        return catalog.passage_ids(Filters(**fields)).tolist()  # type: ignore[arg-type]
+
+    assert ids(folders=("/a",)) == [1, 2, 3, 4, 7, 8, 9, 10]
+    assert ids(folders=("/a/box.mbox",)) == [7, 8]
+    assert ids(folders=("/a/100%_[x]",)) == [9, 10]
+    assert ids(folders=("*.py", "b")) == [3, 4, 5, 6]
+    assert ids(kinds=("pdf", ".PY")) == [3, 4, 5, 6]
+    assert ids(after=200.0, before=400.0) == [3, 4, 5, 6]
+    assert ids(folders=("/a",), kinds=("text",), before=200.0) == [1, 2]
+    assert ids(folders=("/nowhere",)) == []
+
+
+def test_paths_may_hold_newlines_and_bytes_that_are_no_text(catalog: Catalog) -> None:
+    name = os.fsdecode(b"/notes/line\nbreak \xff.txt")
+    source = catalog.add_source("/notes").id
+    catalog.write(source, [written(name, "some text")])
+    assert catalog.paths() == [name]
+    assert catalog.passages([1])[1].path == name
+    assert catalog.passage_ids(Filters(folders=("*.txt",))).tolist() == [1, 2]
+
+
+def test_a_reader_sees_one_state_while_another_writes(catalog: Catalog) -> None:
+    source = catalog.add_source("/notes").id
+    catalog.write(source, [written("/notes/a.txt", "some text")])
+    with catalog.reading():
+        assert catalog.counts()["passages"] == 2
+        thread = threading.Thread(target=lambda: catalog.write(source, [written("/notes/b.txt", "more", first=3)]))
+        thread.start()
+        thread.join()
+        assert catalog.counts()["passages"] == 2
+    assert catalog.counts()["passages"] == 4
+
+
+def test_a_failed_write_leaves_nothing_behind(catalog: Catalog) -> None:
+    source = catalog.add_source("/notes").id
+    twice = [written("/notes/a.txt", "some text"), written("/notes/b.txt", "same ids")]
+    with pytest.raises(sqlite3.IntegrityError):
+        catalog.write(source, twice)
+    assert catalog.counts() == {"sources": 1, "files": 0, "failed": 0, "documents": 0, "passages": 0}
+
+
+def test_a_newer_library_is_refused_with_a_clear_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    Catalog(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"pragma user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(TooNew, match=r"written by a newer Quoth \(its format is 2, ours 1\)") as caught:
+        Catalog(path)
+    assert caught.value.hint == "pip install --upgrade quoth"
+
+
+def test_an_older_library_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "catalog.sqlite"
+    old = Catalog(path)
+    old.write(old.add_source("/notes").id, [written("/notes/a.txt", "some text")])
+    old.close()
+    step = "alter table documents add column pinned integer not null default 0;\ncreate index pins on documents(pinned);"
+    monkeypatch.setattr("quoth.catalog.sqlite.MIGRATIONS", (*schema.MIGRATIONS, step))
+    monkeypatch.setattr("quoth.catalog.sqlite.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    assert Catalog(path).paths() == ["/notes/a.txt"]
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("select pinned from documents").fetchall() == [(0,)]
+        assert connection.execute("pragma user_version").fetchone() == (SCHEMA_VERSION + 1,)
+
+
+def test_reading_only_neither_creates_nor_writes(tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match="there is no library in"):
+        Catalog(tmp_path / "catalog.sqlite", readonly=True)
+    Catalog(tmp_path / "catalog.sqlite").close()
+    with pytest.raises(ReadOnly):
+        Catalog(tmp_path / "catalog.sqlite", readonly=True).reserve(1)
+
+
+def test_a_file_that_is_no_catalog_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite").write_bytes(b"this is not a database" * 100)
+    with pytest.raises(LibraryError, match="cannot be opened"):
+        Catalog(tmp_path / "catalog.sqlite")
+
+
+def test_removed_text_is_wiped_from_the_file(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    source = catalog.add_source("/notes").id
+    catalog.write(source, [written("/notes/a.txt", "canary-5f2c " * 50)])
+    catalog.remove([file.id for file in catalog.files()])
+    catalog.close()
+    assert b"canary-5f2c" not in (tmp_path / "catalog.sqlite").read_bytes()
