@@ -21,7 +21,9 @@ def written(path: str, text: str, kind: str = "text", modified: float = 0.0, fir
     half = len(text) // 2
     spans = [(0, half), (half, len(text))]
     passages = [Passage(a, b, text[a:b], "A title", first + n) for n, (a, b) in enumerate(spans)]
-    return WrittenFile(path, len(text), 7, "hash of " + Path(path).name.encode("ascii", "replace").decode(), [(document, passages)])
+    return WrittenFile(
+        path, len(text), 7, "hash of " + Path(path).name.encode("ascii", "replace").decode(), [(document, passages)]
+    )
 
 
 @pytest.fixture
@@ -165,7 +167,9 @@ def test_an_older_library_is_brought_up_to_date(tmp_path: Path, monkeypatch: pyt
     old = Catalog(path)
     old.write(old.add_source("/notes").id, [written("/notes/a.txt", "some text")])
     old.close()
-    step = "alter table documents add column pinned integer not null default 0;\ncreate index pins on documents(pinned);"
+    step = (
+        "alter table documents add column pinned integer not null default 0;\ncreate index pins on documents(pinned);"
+    )
     monkeypatch.setattr("quoth.catalog.sqlite.MIGRATIONS", (*schema.MIGRATIONS, step))
     monkeypatch.setattr("quoth.catalog.sqlite.SCHEMA_VERSION", SCHEMA_VERSION + 1)
     assert Catalog(path).paths() == ["/notes/a.txt"]

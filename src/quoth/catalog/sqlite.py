@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from quoth.catalog.records import File, FoundPassage, Source, WrittenFile
 from quoth.catalog.schema import MIGRATIONS
 from quoth.errors import LibraryError, ReadOnly, TooNew
-from quoth.types import Document, Filters, Mark, Passage
+from quoth.types import Document, Filters, Mark, Passage, Searched
 
 if TYPE_CHECKING:
     from quoth.types import Ids
@@ -269,6 +269,24 @@ class Catalog:
         join = "from passages p join documents d on d.id = p.document" if where else "from passages p"
         query = f"select p.id {join} {where} order by p.id"
         return np.fromiter((row[0] for row in self._connection.execute(query, values)), dtype=np.int64)
+
+    def searched(self, filters: Filters | None = None) -> Searched:
+        """How many documents and passages the filters leave."""
+        where, values = _where(filters or Filters())
+        query = (
+            f"select count(distinct p.document), count(*) from passages p join documents d on d.id = p.document {where}"
+        )
+        return Searched(*self._connection.execute(query, values).fetchone())
+
+    def files_of(self, documents: Collection[str]) -> list[File]:
+        """The files that these documents were read from, in the order of their paths."""
+        rows = self._connection.execute(
+            "select distinct f.id, f.source, f.path, f.size, f.mtime_ns, f.sha256, f.state, f.reason, f.hint"
+            " from files f join documents d on d.file = f.id where d.path in"
+            f" ({', '.join('?' * len(documents))}) order by f.path",
+            [os.fsencode(path) for path in documents],
+        )
+        return [File(row[0], row[1], os.fsdecode(row[2]), *row[3:]) for row in rows]
 
     def passages(self, ids: Sequence[int]) -> dict[int, FoundPassage]:
         """The passages with these ids; ids that the catalog does not know are left out."""

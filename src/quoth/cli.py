@@ -1,0 +1,293 @@
+"""The command line: one command = parse, call, print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from quoth import __version__
+from quoth.errors import QuothError
+
+if TYPE_CHECKING:
+    from quoth.library import Library
+    from quoth.types import Filters
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+WELCOME = """Quoth answers questions about your own files, in their own words.
+
+  quoth add ~/notes ~/papers     read files and folders into the library
+  quoth ask "your question"      an answer in quotes, each with its place
+  quoth search some words        the passages that fit best
+  quoth status                   what is in the library
+  quoth --help                   everything else
+
+Nothing leaves this computer: no key, no account, no network."""
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--library", metavar="DIR", envvar="QUOTH_LIBRARY", help="The library folder (or $QUOTH_LIBRARY).")
+@click.version_option(__version__, prog_name="quoth")
+@click.pass_context
+def cli(context: click.Context, library: str | None) -> None:
+    """Ask your own files and get verified quotes."""
+    context.obj = library
+    if context.invoked_subcommand is None:
+        click.echo(WELCOME)
+
+
+def main() -> None:
+    """Run the command line; errors for people are two lines, exit 1 (could not) or 2 (wrong usage)."""
+    os.umask(0o077)
+    for stream in (sys.stdout, sys.stderr):
+        # a file name may hold bytes that are no text
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except QuothError as error:
+        click.echo(f"error: {error}" + (f"\n  try: {error.hint}" if error.hint else ""), err=True)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; what was written is kept, run the command again to go on", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def as_json(command: Command) -> Command:
+    """Add --json, which prints exactly one object."""
+    return click.option("--json", "json_", is_flag=True, help="Print one JSON object.")(command)
+
+
+def narrowed(command: Command) -> Command:
+    """Add the options that narrow a search."""
+    for option in reversed(
+        [
+            click.option(
+                "--in", "folders", multiple=True, metavar="PATH", help="Only this file, folder or name (* ?)."
+            ),
+            click.option(
+                "--type",
+                "kinds",
+                multiple=True,
+                metavar="KIND",
+                help="Only this kind or ending: pdf, md, mail.",
+            ),
+            click.option(
+                "--after", metavar="DATE", help="Only documents from this day on (2024-01-31, 2024-01, 2024)."
+            ),
+            click.option("--before", metavar="DATE", help="Only documents from before this day."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def reading(command: Command) -> Command:
+    """Add the options of commands that read files."""
+    for option in reversed(
+        [
+            click.option("--retry", is_flag=True, help="Try again what failed before, even if unchanged."),
+            click.option("--password", help="For encrypted files.", envvar="QUOTH_PASSWORD"),
+            click.option("--workers", type=click.IntRange(1, 64), help="Processes that read files."),
+            click.option("--strict", is_flag=True, help="Exit 1 when a file failed."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def open_library(folder: str | None, create: bool = False) -> Library:
+    """The library that the user named, or the default one."""
+    from quoth.library import Library
+
+    return Library.open(folder, create=create)
+
+
+def filters(folders: Sequence[str], kinds: Sequence[str], after: str | None, before: str | None) -> Filters:
+    """The narrowing options as a record."""
+    from quoth.terminal import day
+    from quoth.types import Filters
+
+    places = tuple(os.path.abspath(os.path.expanduser(one)) if os.sep in one else one for one in folders)
+    return Filters(places, tuple(kinds), day(after), day(before))
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True)
+@reading
+@as_json
+@click.pass_obj
+def add(
+    folder: str | None,
+    paths: Sequence[str],
+    retry: bool,
+    password: str | None,
+    workers: int | None,
+    strict: bool,
+    json_: bool,
+) -> None:
+    """Read files and folders into the library; again touches only what changed."""
+    from quoth import terminal
+
+    with open_library(folder, create=True) as library, terminal.progress(not json_) as watch:
+        report = library.add(paths, password=password, retry=retry, workers=workers, watch=watch)
+    terminal.show_report(report, json_)
+    sys.exit(1 if strict and report.failed else 0)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1)
+@reading
+@as_json
+@click.pass_obj
+def sync(
+    folder: str | None,
+    paths: Sequence[str],
+    retry: bool,
+    password: str | None,
+    workers: int | None,
+    strict: bool,
+    json_: bool,
+) -> None:
+    """Bring the library into step with its sources (all of them, or those named)."""
+    from quoth import terminal
+
+    with open_library(folder) as library, terminal.progress(not json_) as watch:
+        report = library.sync(paths, password=password, retry=retry, workers=workers, watch=watch)
+    terminal.show_report(report, json_)
+    sys.exit(1 if strict and report.failed else 0)
+
+
+@cli.command()
+@click.argument("question", nargs=-1, required=True)
+@narrowed
+@click.option("--explain", is_flag=True, help="Show what was found, how it was ranked and decided.")
+@as_json
+@click.pass_obj
+def ask(
+    folder: str | None,
+    question: Sequence[str],
+    folders: Sequence[str],
+    kinds: Sequence[str],
+    after: str | None,
+    before: str | None,
+    explain: bool,
+    json_: bool,
+) -> None:
+    """Answer a question with quotes from your files."""
+    from quoth import terminal
+
+    with open_library(folder) as library, terminal.progress(not json_) as watch:
+        narrow = filters(folders, kinds, after, before)
+        answer, explanation = library.explain(" ".join(question), narrow, watch=watch)
+    terminal.show_answer(answer, explanation if explain else None, json_)
+
+
+@cli.command()
+@click.argument("query", nargs=-1, required=True)
+@click.option("-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many passages.")
+@narrowed
+@as_json
+@click.pass_obj
+def search(
+    folder: str | None,
+    query: Sequence[str],
+    k: int,
+    folders: Sequence[str],
+    kinds: Sequence[str],
+    after: str | None,
+    before: str | None,
+    json_: bool,
+) -> None:
+    """Show the passages that fit best."""
+    from quoth import terminal
+
+    with open_library(folder) as library, terminal.progress(not json_) as watch:
+        found = library.search(" ".join(query), k, filters(folders, kinds, after, before), watch=watch)
+    terminal.show_hits(found, json_)
+
+
+@cli.command()
+@click.argument("path")
+@click.option("--at", metavar="START[:END]", help="Show these characters in their surroundings.")
+@as_json
+@click.pass_obj
+def show(folder: str | None, path: str, at: str | None, json_: bool) -> None:
+    """Show the text of a document, as it was read."""
+    from quoth import terminal
+
+    span = terminal.span(at)
+    with open_library(folder) as library:
+        document = library.show(path)
+        boxes = library.boxes(document, *span) if span else []
+    terminal.show_document(document, span, boxes, json_)
+
+
+@cli.command()
+@as_json
+@click.pass_obj
+def status(folder: str | None, json_: bool) -> None:
+    """Show what is in the library."""
+    from quoth import terminal
+
+    with open_library(folder) as library:
+        terminal.show_status(library.status(), json_)
+
+
+@cli.command()
+@as_json
+@click.pass_obj
+def sources(folder: str | None, json_: bool) -> None:
+    """List the folders and files that were added."""
+    from quoth import terminal
+
+    with open_library(folder) as library:
+        terminal.show_sources(library.sources(), json_)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True)
+@as_json
+@click.pass_obj
+def remove(folder: str | None, paths: Sequence[str], json_: bool) -> None:
+    """Take sources or single files out of the library; your files stay where they are."""
+    from quoth import terminal
+
+    with open_library(folder) as library:
+        terminal.show_removed({path: library.remove(path) for path in paths}, json_)
+
+
+@cli.command()
+@as_json
+@click.pass_obj
+def doctor(folder: str | None, json_: bool) -> None:
+    """Check the library; exit 1 when something needs repair."""
+    from quoth import terminal
+    from quoth.library import examine
+
+    checks = examine(folder)
+    terminal.show_checks(checks, json_)
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+@cli.command()
+@click.option("--words", "which", flag_value="words", help="Only the word index.")
+@click.option("--vectors", "which", flag_value="vectors", help="Only the vector index.")
+@as_json
+@click.pass_obj
+def reindex(folder: str | None, which: str | None, json_: bool) -> None:
+    """Make the indexes anew from the catalog."""
+    from quoth import terminal
+
+    with open_library(folder) as library, terminal.progress(not json_) as watch:
+        done = library.reindex([which] if which else ["words", "vectors"], watch=watch)
+    terminal.show_reindexed(done, json_)

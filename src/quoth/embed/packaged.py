@@ -1,0 +1,122 @@
+"""The packaged encoder: all-MiniLM-L6-v2 in static int8, run on the CPU by OpenVINO.
+
+How the files in `minilm/` were made, and what that costs in quality, is in `models/README.md`.
+Static ranges keep a vector independent of the texts it is encoded with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from quoth.embed.runtime import ov
+from quoth.errors import ModelError
+
+if TYPE_CHECKING:
+    from quoth.types import Floats
+
+FOLDER = Path(__file__).parent / "minilm"
+TOKENS = 2048
+"""Tokens in one inference, padding included: more gains no speed, only memory."""
+STEP = 8
+"""Lengths are rounded up to this, so that few shapes need kernels of their own."""
+FEW = 8
+"""Up to so many texts all threads work on one inference; above, each thread has its own."""
+
+
+class PackagedEncoder:
+    """Unit vectors of texts, 384 numbers each; text beyond 256 word pieces is not read.
+
+    `threads` 0 takes every core. Files that differ from their card raise `ModelError`.
+    """
+
+    def __init__(self, folder: Path = FOLDER, threads: int = 0) -> None:
+        card = json.loads(read(folder, "card.json"))
+        files = {name: verified(folder, name, expected) for name, expected in card["files"].items()}
+        self.dimensions: int = card["dimensions"]
+        self.window: int = card["window"]
+        self.tokenizer: Tokenizer = Tokenizer.from_buffer(files["tokenizer.json"])
+        content = [*sorted(card["files"].items()), card["pooling"], card["window"]]
+        self.fingerprint: str = "minilm-" + hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+        self._graph = (files["model.xml"], files["model.bin"])
+        self._threads = threads
+        self._compiled: dict[bool, ov.CompiledModel] = {}
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """Unit vectors, shape (len(texts), 384), in the order of the texts."""
+        rows = self._ids(texts)
+        vectors = np.empty((len(rows), self.dimensions), np.float32)
+        if len(rows) <= FEW:
+            request = self._model(bulk=False).create_infer_request()
+            for places, inputs in batches(rows):
+                vectors[places] = request.infer(inputs)[0]
+            return vectors
+        queue = ov.AsyncInferQueue(self._model(bulk=True))
+
+        def keep(request: ov.InferRequest, places: list[int]) -> None:
+            vectors[places] = request.get_output_tensor(0).data
+
+        queue.set_callback(keep)
+        for places, inputs in batches(rows):
+            queue.start_async(inputs, places)
+        queue.wait_all()
+        return vectors
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Word pieces of each text, without the two that the encoder adds and without a limit."""
+        encoded = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(one.ids) for one in encoded]
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        encoded = self.tokenizer.encode_batch_fast(list(texts))
+        last = self.window - 1
+        return [ids if len(ids) <= self.window else [*ids[:last], ids[-1]] for ids in (one.ids for one in encoded)]
+
+    def _model(self, bulk: bool) -> ov.CompiledModel:
+        if bulk not in self._compiled:
+            core = ov.Core()
+            weights = np.frombuffer(self._graph[1], np.uint8)
+            graph = core.read_model(self._graph[0], ov.Tensor(weights, ov.Shape([len(weights)])))
+            options: dict[str, object] = {
+                "PERFORMANCE_HINT": "THROUGHPUT" if bulk else "LATENCY",
+                "INFERENCE_PRECISION_HINT": "f32",
+                "INFERENCE_NUM_THREADS": self._threads,
+            }
+            self._compiled[bulk] = core.compile_model(graph, "CPU", options)
+        return self._compiled[bulk]
+
+
+def batches(rows: list[list[int]]) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
+    """Places of the rows and model inputs, rows of like length together, the longest first."""
+    order = sorted(range(len(rows)), key=lambda place: -len(rows[place]))
+    start = 0
+    while start < len(order):
+        length = -(-len(rows[order[start]]) // STEP) * STEP
+        places = order[start : start + max(1, TOKENS // length)]
+        ids = np.zeros((len(places), length), np.int32)
+        for line, place in enumerate(places):
+            ids[line, : len(rows[place])] = rows[place]
+        yield places, {"ids": ids, "lengths": np.array([len(rows[place]) for place in places], np.int32)}
+        start += len(places)
+
+
+def read(folder: Path, name: str) -> bytes:
+    """The bytes of a model file, or `ModelError`."""
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{folder / name} cannot be read: {error.strerror}", "reinstall quoth") from None
+
+
+def verified(folder: Path, name: str, expected: str) -> bytes:
+    """The bytes of a model file whose SHA-256 is `expected`, or `ModelError`."""
+    content = read(folder, name)
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise ModelError(f"{folder / name} was altered: its SHA-256 is not the one in card.json", "reinstall quoth")
+    return content

@@ -1,0 +1,55 @@
+"""Files to documents, documents to passages: `read` one file, `split` one document, `walk` a source.
+
+`read` works in the calling process; a file from a stranger is read by `worker`, which bounds its
+memory and time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from quoth.errors import ReadError
+from quoth.ingest import kinds
+from quoth.types import Document
+
+__all__ = ["read", "read_data"]
+
+Reader = Callable[[bytes, str, str | None], tuple[Document, ...]]
+
+
+def read(path: str | Path, password: str | None = None, kind: str | None = None) -> tuple[Document, ...]:
+    """The documents in one file: one, or several for a mailbox or a mail with attachments.
+
+    `kind` is found by content when it is not given. A document without a date of its own gets the
+    file's. Raises ReadError for a file that cannot be opened, is of no readable kind, or is broken.
+    """
+    place = os.path.abspath(path)
+    try:
+        with Path(place).open("rb") as file:
+            modified = os.fstat(file.fileno()).st_mtime
+            data = file.read()
+    except OSError as error:
+        raise ReadError(f"cannot be opened: {error.strerror}", "check that it exists and may be read") from error
+    found = read_data(data, place, password, kind)
+    return tuple(one if one.modified else replace(one, modified=modified) for one in found)
+
+
+def read_data(data: bytes, path: str, password: str | None = None, kind: str | None = None) -> tuple[Document, ...]:
+    """The documents in the bytes of one file (or attachment) called `path`, each with its language."""
+    from quoth.ingest.language import language_of
+
+    kind = kind or kinds.kind_of(path, data)
+    if kind is None:
+        raise ReadError(f"is {kinds.describe(data, path)}, which Quoth does not read")
+    documents = _reader(kind)(data, path, password)
+    return tuple(one if one.language else replace(one, language=language_of(one.text)) for one in documents)
+
+
+def _reader(kind: str) -> Reader:
+    module, _, function = kinds.KINDS[kind].reader.partition(":")
+    return cast(Reader, getattr(importlib.import_module(f"quoth.ingest.{module}"), function))

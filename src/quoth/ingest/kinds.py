@@ -1,0 +1,227 @@
+"""What kind of file this is, by its bytes first and its name second.
+
+A new kind is one row in KINDS; if its bytes can tell, also one row in MAGIC or one test in `_by_structure`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from pathlib import PurePath
+from typing import NamedTuple
+
+HEAD = 65_536
+"""How many bytes from the start of a file are enough to tell its kind."""
+
+
+class Kind(NamedTuple):
+    """A readable kind: "module:function" of its reader, and the endings that name it."""
+
+    reader: str
+    endings: tuple[str, ...]
+
+
+CODE = str.split(
+    "py pyi pyw ipy js mjs cjs jsx ts tsx vue svelte java kt kts scala groovy gradle clj cljs go rs c h cc cpp cxx hpp "
+    "hh m mm cs fs vb swift dart php rb pl pm lua r jl hs elm ex exs erl ml mli lisp el scm nim zig d v sv vhd sql "
+    "sh bash zsh fish ps1 psm1 bat cmd awk sed css scss sass less json jsonl ndjson json5 geojson canvas yaml yml "
+    "toml ini cfg conf properties env xml xsd xsl xslt rss atom plist tf hcl proto thrift graphql gql cmake "
+    "make mk diff patch asm s f f90 f95 pas sol tcl nix bzl dockerfile"
+)
+
+KINDS: dict[str, Kind] = {
+    "text": Kind(
+        "text:read_text",
+        ("txt", "text", "log", "rst", "rest", "org", "adoc", "asciidoc", "tex", "srt", "vtt"),
+    ),
+    "markdown": Kind("markdown:read_markdown", ("md", "markdown", "mdown", "mkd", "mkdn", "mdx", "qmd", "rmd")),
+    "html": Kind("html:read_html", ("html", "htm", "xhtml", "shtml")),
+    "pdf": Kind("pdf:read_pdf", ("pdf",)),
+    "docx": Kind("office:read_docx", ("docx", "docm", "dotx")),
+    "xlsx": Kind("office:read_xlsx", ("xlsx", "xlsm", "xltx")),
+    "csv": Kind("tables:read_csv", ("csv", "tsv", "tab")),
+    "mail": Kind("mail:read_mail", ("eml",)),
+    "mbox": Kind("mail:read_mbox", ("mbox", "mbx")),
+    "notebook": Kind("notebook:read_notebook", ("ipynb",)),
+    "code": Kind("text:read_code", tuple(CODE)),
+}
+ENDINGS = {ending: name for name, kind in KINDS.items() for ending in kind.endings}
+BYTES = {"pdf", "docx", "xlsx"}
+"""Kinds whose bytes always tell: their ending alone is not believed."""
+
+ZIPPED = {"docx": b"word/document", "xlsx": b"xl/workbook.xml"}
+"""How the name of a zip's main part begins in an Office file of this kind."""
+
+MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
+    (b"BM", "a bitmap image"),
+    (b"\x00\x00\x01\x00", "an icon"),
+    (b"8BPS", "a Photoshop image"),
+    (b"wOFF", "a font"),
+    (b"wOF2", "a font"),
+    (b"\x00\x01\x00\x00\x00", "a font"),
+    (b"OTTO", "a font"),
+    (b"ID3", "an MP3 recording"),
+    (b"fLaC", "a FLAC recording"),
+    (b"OggS", "an Ogg recording"),
+    (b"\x1aE\xdf\xa3", "a Matroska video"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a Windows program"),
+    (b"\xcf\xfa\xed\xfe", "a program"),
+    (b"\xca\xfe\xba\xbe", "a program"),
+    (b"\x00asm", "a WebAssembly program"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or encrypted Office file"),
+    (b"{\\rtf", "a rich text file (RTF)"),
+    (b"%!PS", "a PostScript file"),
+    (b"!<arch>", "a library archive"),
+)
+ZIPS: tuple[tuple[bytes, str], ...] = (
+    (b"word/", "a Word file"),
+    (b"xl/", "an Excel file"),
+    (b"ppt/", "a PowerPoint file"),
+    (b"visio/", "a Visio file"),
+    (b"mimetypeapplication/epub+zip", "an EPUB book"),
+    (b"mimetypeapplication/vnd.oasis.opendocument", "an OpenDocument file"),
+    (b"META-INF/MANIFEST.MF", "a Java archive"),
+)
+ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+FIELD = re.compile(rb"^(?:From |[!-9;-~]+:)")
+KNOWN = re.compile(
+    rb"^(from|to|cc|subject|date|message-id|received|return-path|mime-version|delivered-to|reply-to"
+    rb"|content-type|x-[!-9;-~]+)[ \t]*:",
+    re.I | re.M,
+)
+MBOX = re.compile(rb"From \S+ .*\d{1,2}:\d{2}.*\d{4}|From \S+@\S+ ")
+PAGE = re.compile(
+    rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|meta|title)\b", re.I | re.S
+)
+DRAWING = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*|<!doctype svg[^>]*>\s*)*<svg\b", re.I | re.S)
+
+
+def kind_of(path: str, head: bytes) -> str | None:
+    """The name of the kind, or None when Quoth cannot read such a file; `describe` then says what it is.
+
+    `head` is the start of the file, HEAD bytes or more; the whole file is fine too.
+    """
+    name = ENDINGS.get(ending(path))
+    if b"%PDF-" in head[:1024]:
+        return "pdf"
+    if head.startswith(b"PK\x03\x04"):
+        return next((kind for kind, part in ZIPPED.items() if _holds(head, part)), None)
+    if ENCRYPTED in head and name in ("docx", "xlsx"):
+        return name
+    head = head[:HEAD]
+    if not is_text(head) or DRAWING.match(_plain(head)):
+        return None
+    return _by_structure(_plain(head), name) or (name if name not in BYTES else None) or "text"
+
+
+def describe(head: bytes, path: str) -> str:
+    """What a file of no readable kind is, as a person would say it: "a PNG image"."""
+    if head.startswith(b"PK\x03\x04"):
+        return next((words for mark, words in ZIPS if mark in head), "a zip archive")
+    if head[4:8] == b"ftyp":
+        return "a HEIC image" if head[8:11] in (b"hei", b"mif") else "a video"
+    if head.startswith(b"RIFF"):
+        return {b"WEBP": "a WebP image", b"WAVE": "a WAV recording"}.get(head[8:12], "a video")
+    if head[257:262] == b"ustar":
+        return "a tar archive"
+    if DRAWING.match(_plain(head)):
+        return "an SVG image"
+    known = next((words for mark, words in MAGIC if head.startswith(mark) and not is_text(head[:HEAD])), None)
+    named = next((words for mark, words in MAGIC if len(mark) > 3 and head.startswith(mark)), None)
+    return known or named or "a binary file"
+
+
+def ending(path: str) -> str:
+    """What follows the last dot of the file's name, in small letters; the whole name for Makefile and such."""
+    name = PurePath(path).name.lower()
+    if name in ("makefile", "gnumakefile", "dockerfile", "rakefile", "gemfile", "justfile", "cmakelists.txt"):
+        return "make"
+    return name.rpartition(".")[2] if "." in name else ""
+
+
+def is_text(head: bytes) -> bool:
+    """Whether these bytes are text in some encoding: hardly any control characters, no NUL outside UTF-16 and -32."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"\x00\x00\xfe\xff")):
+        return True
+    if any(head.startswith(mark) for mark, _ in MAGIC if len(mark) > 3):
+        return False
+    if b"\x00" in head:
+        encoding = wide(head)
+        head = head[:4096].decode(encoding, "ignore").encode("utf-8", "ignore") if encoding else CONTROL
+    odd = len(head) - len(head.translate(None, CONTROL))
+    return odd * 50 <= len(head)
+
+
+CONTROL = bytes(set(range(32)) - {7, 8, 9, 10, 11, 12, 13, 27}) + b"\x7f"
+
+
+def wide(head: bytes) -> str | None:
+    """The UTF-16 or UTF-32 that text without a byte order mark is in, by where its NULs stand; else None."""
+    sample = head[: min(len(head), 4096) // 4 * 4]
+    if not sample:
+        return None
+    zeros = [sample[step::4].count(0) * 4 / len(sample) for step in range(4)]
+    low, high = (zeros[0] + zeros[2]) / 2, (zeros[1] + zeros[3]) / 2
+    if min(zeros[1:]) > 0.7 and zeros[0] < 0.3:
+        return "utf-32-le"
+    if min(zeros[:3]) > 0.7 and zeros[3] < 0.3:
+        return "utf-32-be"
+    if high > 0.4 and low < 0.1:
+        return "utf-16-le"
+    return "utf-16-be" if low > 0.4 and high < 0.1 else None
+
+
+def _plain(head: bytes) -> bytes:
+    """The start without a byte order mark, and narrowed to one byte a character where it is UTF-16 or -32."""
+    if head.startswith(b"\xef\xbb\xbf"):
+        return head[3:]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in head:
+        return head.replace(b"\xff\xfe", b"").replace(b"\xfe\xff", b"").replace(b"\x00", b"")
+    return head
+
+
+def _by_structure(head: bytes, named: str | None) -> str | None:
+    """The kind that the text itself shows, where it shows one."""
+    if PAGE.match(head) and named != "code":
+        return "html"
+    if MBOX.match(head) and _fields(head.partition(b"\n")[2]) > 1:
+        return "mail" if named == "mail" else "mbox"
+    if named not in ("code", "mail", "mbox") and _fields(head) > 2:
+        return "mail"
+    if head.lstrip()[:1] == b"{" and b'"nbformat"' in head and b'"cells"' in head:
+        return "notebook"
+    if named == "mbox":
+        return "mail" if _fields(head) > 1 else "text"
+    return "code" if named is None and head.startswith(b"#!") else None
+
+
+def _fields(head: bytes) -> int:
+    """How many different well-known mail headers the block at the very start has; 0 if it is no such block."""
+    block = re.split(rb"\r?\n\r?\n", head.lstrip(b"\r\n"), maxsplit=1)[0]
+    lines = [line for line in block.splitlines() if line[:1] not in b" \t"]
+    if not lines or not all(FIELD.match(line) for line in lines):
+        return 0
+    return len({name.lower() for name in KNOWN.findall(block)})
+
+
+def _holds(data: bytes, part: bytes) -> bool:
+    """Whether a zip, whole or only its start, has a file whose name begins so."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return any(name.encode("utf-8", "replace").startswith(part) for name in archive.namelist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        return any(data.startswith(part, match.end() + 26) for match in re.finditer(rb"PK\x03\x04", data))

@@ -1,0 +1,440 @@
+"""The path: files in, quotes out. The only file that knows every part.
+
+add, sync, remove    file → Document → Passage → words, vectors, catalog      (sync.py)
+search               question → words + vectors → rank → Hit
+ask                  question → Hit → sentences → verified Quote → Answer
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from unicodedata import category
+
+from quoth.catalog import File, Source
+from quoth.errors import LibraryError, Locked, NotFound, QuothError, ReadError, ReadOnly, UsageError
+from quoth.parts import Parts
+from quoth.types import Answer, Box, Document, Filters, Hit, Hits, Progress, Quote, Ranked, Report, Searched, Watcher
+
+if TYPE_CHECKING:
+    from quoth.answer import Chosen, Draft, Sentence
+    from quoth.doctor import Check
+    from quoth.find import Found
+    from quoth.recipe import Recipe
+
+LONGEST_QUESTION = 10_000
+"""Characters of a question that are used."""
+
+
+def unwatched(_: Progress) -> None:
+    """Nobody looks on."""
+
+
+def default_folder() -> Path:
+    """Where the library is when nobody names another place."""
+    from platformdirs import user_data_path
+
+    return user_data_path("quoth", appauthor=False) / "library"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How an answer came about: the first hits of each index and of both, sentences, and the decision."""
+
+    by_words: tuple[Hit, ...]
+    by_vectors: tuple[Hit, ...]
+    fused: tuple[Hit, ...]
+    sentences: tuple[Sentence, ...]
+    decision: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is in a library."""
+
+    library: str
+    bytes: int
+    sources: int
+    files: int
+    failed: int
+    documents: int
+    passages: int
+    kinds: dict[str, int]
+    languages: dict[str, int]
+    encoder: str
+    recipe: str
+    writer: str | None
+
+
+class Library:
+    """A library of your files: add them, search them, ask them.
+
+    Use it as a context manager, or call `close`. One process writes at a time (`Locked` names the
+    other one); any number may read meanwhile, each call seeing one state of the library.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._looked_after = False
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str] | None = None, *, create: bool = True, encoder: str = "") -> Library:
+        """The library in `folder` (by default in the user's data folder), made if it is not there.
+
+        `encoder` is "minilm" (packaged), "http://host:port/v1#model" or "package.module:Class"; a
+        library remembers it. On a read-only disk the library can be searched. Raises `LibraryError`
+        when there is none and `create` is false.
+        """
+        place = Path(os.path.abspath(Path(folder).expanduser())) if folder else default_folder()
+        exists = (place / "catalog.sqlite").exists()
+        if not exists and not create:
+            raise LibraryError(f"there is no library in {place}", "quoth add FOLDER")
+        return cls(Parts(place, encoder, readonly=exists and not os.access(place, os.W_OK)))
+
+    def close(self) -> None:
+        """Let go of the files; the library can be opened again."""
+        self._parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- files in ------------------------------------------------------------------------------
+
+    def add(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        password: str | None = None,
+        retry: bool = False,
+        workers: int | None = None,
+        watch: Watcher = unwatched,
+    ) -> Report:
+        """Register files and folders as sources and bring them into step.
+
+        A path inside a source that is there already syncs that source. A path that does not exist
+        raises `NotFound` before anything is read; a file that fails is in `report.failed`.
+        """
+        places = [os.path.abspath(os.path.expanduser(os.fspath(path))) for path in paths]
+        for place in places:
+            if not os.path.lexists(place):
+                raise NotFound(f"there is no file or folder {place}", "check the name")
+        self._writable()
+        sources = {one.id: one for one in map(self._source_for, places)}
+        return self._sync(list(sources.values()), password, retry, workers, watch)
+
+    def sync(
+        self,
+        paths: Sequence[str | os.PathLike[str]] = (),
+        *,
+        password: str | None = None,
+        retry: bool = False,
+        workers: int | None = None,
+        watch: Watcher = unwatched,
+    ) -> Report:
+        """Bring all sources, or those that hold these paths, into step with the disk."""
+        sources = self.sources()
+        if paths:
+            places = [os.path.abspath(os.path.expanduser(os.fspath(path))) for path in paths]
+            held = {place: [one for one in sources if _inside(place, one.path)] for place in places}
+            for place, owners in held.items():
+                if not owners:
+                    raise NotFound(f"{place} is in no source of this library", f"quoth add {place}")
+            sources = list({one.id: one for owners in held.values() for one in owners}.values())
+        self._writable()
+        return self._sync(sources, password, retry, workers, watch)
+
+    def remove(self, path: str | os.PathLike[str]) -> int:
+        """Take a source, a folder or a file out of the library; the number of files that went.
+
+        A file that stays in its folder comes back with the next sync, unless `.quothignore` names it.
+        """
+        self._writable()
+        place = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        source = next((one for one in self.sources() if one.path == place), None)
+        files = [file for file in self._parts.catalog.files() if _inside(file.path, place)]
+        if not source and not files:
+            raise NotFound(f"{place} is not in this library", "quoth sources")
+        from quoth import sync as synced
+
+        return synced.remove(self._parts, source, files)
+
+    def reindex(self, which: Sequence[str] = ("words", "vectors"), *, watch: Watcher = unwatched) -> dict[str, int]:
+        """Make indexes anew from the catalog; how many passages each holds."""
+        from quoth import sync as synced
+
+        self._writable()
+        return synced.reindex(self._parts, which, watch)
+
+    # -- what is there -------------------------------------------------------------------------
+
+    def sources(self) -> list[Source]:
+        """The folders and files that were added."""
+        return self._parts.catalog.sources()
+
+    def status(self) -> Status:
+        """What is in the library, in numbers."""
+        from quoth import lock
+
+        catalog, folder = self._parts.catalog, self._parts.folder
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        with catalog.reading():
+            counts, kinds, languages = catalog.counts(), catalog.kinds(), catalog.languages()
+        fingerprint = self._parts.encoder.fingerprint
+        return Status(
+            str(folder), size, **counts, kinds=kinds, languages=languages, encoder=fingerprint,
+            recipe=self.recipe().hash, writer=lock.owner(folder),
+        )  # fmt: skip
+
+    def show(self, path: str | os.PathLike[str]) -> Document:
+        """The document at a path, with its text as it was read: what every quote is cut from.
+
+        The end of a path will do where only one document has it.
+        """
+        name = os.path.expanduser(os.fspath(path))
+        catalog = self._parts.catalog
+        document = catalog.document(name) or catalog.document(os.path.abspath(name))
+        if document:
+            return document
+        ends = [one for one in catalog.paths() if one.endswith(os.sep + name.lstrip(os.sep))]
+        if len(ends) == 1:
+            return self.show(ends[0])
+        if ends:
+            raise NotFound(f"{len(ends)} documents end in {name}", f"quoth show {ends[0]}")
+        raise NotFound(f"{name} is not in this library", "quoth search shows paths; quoth sync reads new files")
+
+    def boxes(self, document: Document, start: int, end: int, password: str | None = None) -> list[Box]:
+        """Where characters stand on the pages of a PDF; empty for other kinds and changed files."""
+        if document.kind != "pdf" or "#" in document.path:
+            return []
+        from quoth.ingest import pdf
+
+        try:
+            return pdf.boxes(Path(document.path).read_bytes(), document, start, end, password)
+        except (OSError, ReadError):
+            return []
+
+    def doctor(self) -> list[Check]:
+        """Everything that was checked, with the commands that repair what is wrong."""
+        from quoth import doctor
+
+        return doctor.examine(self._parts)
+
+    def recipe(self) -> Recipe:
+        """Every number and model that this library's answers depend on."""
+        from quoth.recipe import Recipe
+
+        return Recipe(encoder=self._parts.encoder.fingerprint)
+
+    # -- quotes out ----------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        filters: Filters | None = None,
+        *,
+        recipe: Recipe | None = None,
+        watch: Watcher = unwatched,
+    ) -> Hits:
+        """The k passages that fit best, near-duplicates folded; k of them whenever k exist."""
+        from quoth.find import find
+
+        started = time.perf_counter()
+        question, notes = _question(query)
+        notes += self._look_after(watch)
+        with self._parts.catalog.reading():
+            found = find(self._parts, question, k, filters, recipe or self.recipe())
+        return Hits(query, found.hits[:k], tuple(notes), time.perf_counter() - started)
+
+    def ask(
+        self,
+        question: str,
+        filters: Filters | None = None,
+        *,
+        recipe: Recipe | None = None,
+        watch: Watcher = unwatched,
+    ) -> Answer:
+        """An answer in verified quotes, or a refusal that says what was searched and what came nearest."""
+        return self.explain(question, filters, recipe=recipe, watch=watch)[0]
+
+    def explain(
+        self,
+        question: str,
+        filters: Filters | None = None,
+        *,
+        recipe: Recipe | None = None,
+        watch: Watcher = unwatched,
+    ) -> tuple[Answer, Explanation]:
+        """An answer, and how it came about: what was found, how it was ranked, why it was decided so."""
+        from quoth.answer import answer
+        from quoth.find import find
+
+        started = time.perf_counter()
+        recipe = recipe or self.recipe()
+        asked, notes = _question(question)
+        notes += self._look_after(watch)
+        catalog = self._parts.catalog
+        with catalog.reading():
+            found = find(self._parts, asked, recipe.passages, filters, recipe)
+            read = _Documents(catalog.document)
+            total = catalog.counts()["passages"]
+            draft = answer(
+                asked, found.hits[: recipe.passages], read.text, self._parts.encoder.encode, found.asked,
+                None, total,
+            )  # fmt: skip
+            quotes = tuple(_quote(one, read) for one in draft.quotes)
+            also = tuple(_quote(one, read) for one in draft.also)
+            searched = catalog.searched(filters)
+            notes += _changed(catalog.files_of({one.document for one in quotes}))
+            explanation = self._explanation(found, draft)
+        text = "\n\n".join(one.text for one in quotes) if draft.answered else _refusal(searched, draft)
+        notes += [*draft.notes, *([] if total else ["the library is empty: quoth add FOLDER"])]
+        seconds = time.perf_counter() - started
+        confidence = round(draft.confidence, 6)
+        return Answer(
+            question, draft.answered, text, confidence, quotes, also, tuple(dict.fromkeys(notes)), recipe.hash,
+            searched, seconds,
+        ), explanation  # fmt: skip
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _writable(self) -> None:
+        if self._parts.readonly:
+            hint = "copy it to a writable folder, or choose another with --library"
+            raise ReadOnly(f"the library in {self._parts.folder} is on a read-only disk", hint)
+
+    def _source_for(self, place: str) -> Source:
+        """The source that holds this path, registered if there is none."""
+        owner = next((one for one in self.sources() if _inside(place, one.path)), None)
+        return owner or self._parts.catalog.add_source(place)
+
+    def _sync(
+        self, sources: Sequence[Source], password: str | None, retry: bool, workers: int | None, watch: Watcher
+    ) -> Report:
+        from quoth import sync as synced
+
+        options = synced.Options(password, retry, workers or min(4, os.cpu_count() or 1))
+        return synced.sync(self._parts, sources, options, watch)
+
+    def _explanation(self, found: Found, draft: Draft, most: int = 5) -> Explanation:
+        """The first hits of each index and of both, and what the decision rested on."""
+        place = {hit.passage: hit for hit in found.hits}
+
+        def hits(ranked: Ranked) -> tuple[Hit, ...]:
+            return tuple(place[one] for one in ranked.ids.tolist() if one in place)[:most]
+
+        decision = {"confidence": draft.confidence, "threshold": draft.threshold} | draft.signals
+        return Explanation(
+            hits(found.by_words), hits(found.by_vectors), found.hits[:most], getattr(draft, "sentences", ()), decision
+        )
+
+    def _look_after(self, watch: Watcher) -> list[str]:
+        """Rebuild an index that is missing, if this process may; what was done or is amiss."""
+        if self._looked_after:
+            return []
+        self._looked_after = True
+        missing = self._parts.missing()
+        if not missing:
+            return []
+        names = " and ".join(missing)
+        try:
+            from quoth import sync as synced
+
+            self._writable()
+            synced.reindex(self._parts, missing, watch)
+        except (ReadOnly, Locked) as error:
+            self._looked_after = False
+            return [f"the index of {names} is missing, so the search went on without it ({error})"]
+        return [f"the index of {names} was missing and has been rebuilt from the catalog"]
+
+
+def examine(folder: str | os.PathLike[str] | None = None) -> list[Check]:
+    """The doctor's checks of the library in `folder`; one that cannot be opened is a failed check."""
+    try:
+        with Library.open(folder, create=False) as library:
+            return library.doctor()
+    except QuothError as error:
+        from quoth.doctor import Check
+
+        return [Check("library", False, str(error), error.hint)]
+
+
+class _Documents:
+    """Documents by path, each fetched once."""
+
+    def __init__(self, fetch: Callable[[str], Document | None]) -> None:
+        self._fetch = fetch
+        self._known: dict[str, Document] = {}
+
+    def __getitem__(self, path: str) -> Document:
+        if path not in self._known:
+            document = self._fetch(path)
+            if document is None:
+                raise NotFound(f"{path} is not in this library")
+            self._known[path] = document
+        return self._known[path]
+
+    def text(self, path: str) -> str:
+        """The text of the document at a path."""
+        return self[path].text
+
+
+def _quote(chosen: Chosen, documents: _Documents) -> Quote:
+    document = documents[chosen.document]
+    place = document.place(chosen.start)
+    return Quote(
+        chosen.text, document.path, document.title, chosen.start, chosen.end, place.page, place.line, place.heading,
+        round(chosen.score, 6), place.cells,
+    )  # fmt: skip
+
+
+def _refusal(searched: Searched, draft: Draft) -> str:
+    """Why there is no answer, in words."""
+    if not searched.passages:
+        return "There is nothing to search."
+    best = f"The best evidence has a confidence of {draft.confidence:.2f}, an answer needs {draft.threshold:.2f}."
+    return (
+        f"Your files do not seem to hold the answer. {searched.documents:,} documents ({searched.passages:,} passages)"
+        f" were searched. {best}"
+    )
+
+
+def _changed(files: Sequence[File]) -> list[str]:
+    """A sentence for each file that is not on disk as it was read."""
+    notes = []
+    for file in files:
+        try:
+            now = Path(file.path).stat()
+            same = (now.st_size, now.st_mtime_ns) == (file.size, file.mtime_ns)
+        except OSError:
+            same = False
+        if not same:
+            notes.append(f"{file.path} has changed since it was read: quoth sync")
+    return notes
+
+
+def _question(text: str) -> tuple[str, list[str]]:
+    """The question without control characters and beyond measure, and what was left out of it."""
+    # control characters and lone surrogates are no words; format characters join words in many scripts
+    clean = " ".join("".join(" " if category(one) in ("Cc", "Cs") else one for one in text).split())
+    if not any(one.isalnum() for one in clean):
+        raise UsageError("the question holds no words", 'quoth ask "what you want to know"')
+    if len(clean) <= LONGEST_QUESTION:
+        return clean, []
+    note = f"only the first {LONGEST_QUESTION:,} of the question's {len(clean):,} characters were used"
+    return clean[:LONGEST_QUESTION], [note]
+
+
+def _inside(path: str, folder: str) -> bool:
+    """Whether a path is a folder itself or something below it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

@@ -1,0 +1,33 @@
+"""Everything that can change an answer, as one frozen record with a content hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+from quoth import rank
+from quoth.answer import model
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Equal recipe and equal catalog give equal results.
+
+    `words` and `vectors` name how the indexes are made (the number rises when that changes), `depth` is how
+    many candidates each of them brings at least, `passages` how many of the ranked ones the answer looks at,
+    and `answer` is the hash of the model that quotes and decides.
+    """
+
+    encoder: str
+    words: str = "tantivy-1"
+    vectors: str = "turbovec-4bit-1"
+    depth: int = 100
+    passages: int = 16
+    weights: rank.Weights = field(default_factory=rank.Weights)
+    answer: str = field(default_factory=lambda: hashlib.sha256(model.FILE.read_bytes()).hexdigest()[:12])
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that name this recipe."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]

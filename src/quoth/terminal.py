@@ -1,0 +1,311 @@
+"""What the command line prints: records as text for people, or as one JSON object for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from quoth.errors import UsageError
+
+if TYPE_CHECKING:
+    from quoth.catalog import Source
+    from quoth.doctor import Check
+    from quoth.library import Explanation, Status
+    from quoth.types import Answer, Box, Document, Hit, Hits, Progress, Quote, Report, Watcher
+
+AROUND = 400
+"""Characters shown before and after the place that `show --at` names."""
+
+
+def day(text: str | None) -> float | None:
+    """The start of a day, month or year as POSIX seconds, local time."""
+    if text is None:
+        return None
+    for form in ("%Y-%m-%d", "%Y-%m", "%Y"):
+        try:
+            return datetime.datetime.strptime(text, form).astimezone().timestamp()
+        except ValueError:
+            continue
+    raise UsageError(f"{text!r} is not a date", "write it as 2024-01-31, 2024-01 or 2024")
+
+
+def span(text: str | None) -> tuple[int, int] | None:
+    """START[:END] as two character offsets."""
+    if text is None:
+        return None
+    start, _, end = text.partition(":")
+    if not start.isdecimal() or (end and not end.isdecimal()):
+        raise UsageError(f"{text!r} is not a place", "write it as START or START:END, in characters")
+    return int(start), int(end or int(start) + 1)
+
+
+@contextmanager
+def progress(shown: bool) -> Iterator[Watcher]:
+    """A watcher that shows what takes over a second: a bar on a terminal, plain lines elsewhere."""
+    if not shown:
+        yield lambda _: None
+        return
+    watch = _Bar() if sys.stderr.isatty() else _Lines()
+    try:
+        yield watch
+    finally:
+        watch.close()
+
+
+class _Lines:
+    """Progress as a line every few seconds."""
+
+    def __init__(self, every: float = 5.0) -> None:
+        self._every = every
+        self._started = time.monotonic()
+        self._next = self._started + 1.0
+
+    def __call__(self, now: Progress) -> None:
+        at = time.monotonic()
+        if at >= self._next:
+            self._next = at + self._every
+            left = _left(now, at - self._started)
+            click.echo(f"{now.doing}: {_counts(now)}{f', about {_time(left)} left' if left else ''}", err=True)
+
+    def close(self) -> None:
+        pass
+
+
+class _Bar:
+    """Progress as a bar that goes away when it is done."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._bar: object = None
+
+    def __call__(self, now: Progress) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        elapsed = time.monotonic() - self._started
+        if self._bar is None and elapsed > 1.0:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"))
+            bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            bar.start()
+            self._bar, self._task = bar, bar.add_task(now.doing, counts="")
+        if isinstance(self._bar, Progress):
+            left = _left(now, elapsed)
+            counts = _counts(now) + (f" · about {_time(left)} left" if left else "")
+            self._bar.update(
+                self._task,
+                description=now.doing,
+                completed=now.bytes,
+                total=now.of_bytes or None,
+                counts=counts,
+            )
+
+    def close(self) -> None:
+        stop = getattr(self._bar, "stop", None)
+        if stop:
+            stop()
+
+
+def _counts(now: Progress) -> str:
+    files = f"{now.files:,} of {now.of:,} files · " if now.of else ""
+    return f"{files}{now.passages:,} passages"
+
+
+def _left(now: Progress, elapsed: float) -> float | None:
+    share = now.bytes / now.of_bytes if now.of_bytes else 0
+    return elapsed * (1 - share) / share if share > 0.02 else None
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def show_report(report: Report, as_json: bool) -> None:
+    """Print what an add or a sync did."""
+    if as_json:
+        return _print_json(dataclasses.asdict(report))
+    names = ("added", "updated", "moved", "removed", "unchanged")
+    done = [f"{count:,} {name}" for name in names if (count := getattr(report, name))]
+    click.echo(f"{', '.join(done) or 'nothing to do'} · {report.passages:,} passages · {report.seconds:.1f} s")
+    for failure in report.failed[:20]:
+        click.echo(f"  failed: {failure.path}: {failure.reason}" + (f" (try: {failure.hint})" if failure.hint else ""))
+    if len(report.failed) > 20:
+        click.echo(f"  … and {len(report.failed) - 20:,} more failed; see --json")
+    if report.skipped:
+        reasons: dict[str, int] = {}
+        for skip in report.skipped:
+            reasons[skip.reason] = reasons.get(skip.reason, 0) + 1
+        most = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in most[:6])
+        click.echo(f"  skipped {len(report.skipped):,}: {listed}{', …' if len(most) > 6 else ''}")
+    return None
+
+
+def show_answer(answer: Answer, explanation: Explanation | None, as_json: bool) -> None:
+    """Print an answer, and how it came about when asked."""
+    if as_json:
+        explained = {"explanation": dataclasses.asdict(explanation)} if explanation else {}
+        return _print_json(dataclasses.asdict(answer) | explained)
+    if answer.answered:
+        for quote in answer.quotes:
+            click.echo(f"{click.style(_quoted(quote.text), bold=True)}\n  {_where(quote)}\n")
+        others = "also" if answer.also else ""
+    else:
+        click.echo(answer.text + "\n")
+        others = "nearest"
+    for quote in answer.also:
+        click.echo(click.style(f"  {others}: {_short(quote.text)}\n    {_where(quote)}", dim=True))
+    for note in answer.notes:
+        click.echo(f"  note: {note}")
+    searched = f"{answer.searched.documents:,} documents, {answer.searched.passages:,} passages"
+    click.echo(click.style(f"  confidence {answer.confidence:.2f} · {searched} · {answer.seconds:.2f} s", dim=True))
+    if explanation:
+        _show_explanation(explanation)
+    return None
+
+
+def _show_explanation(explanation: Explanation) -> None:
+    for title, hits, score in (
+        ("by words (BM25)", explanation.by_words, "words"),
+        ("by vectors (cosine)", explanation.by_vectors, "vectors"),
+        ("fused", explanation.fused, "score"),
+    ):
+        click.echo(f"\n{title}")
+        for hit in hits:
+            click.echo(f"  {getattr(hit, score):8.3f}  {_name(hit)}  {_short(hit.text, 70)}")
+    click.echo("\nsentences")
+    for sentence in explanation.sentences:
+        click.echo(f"  {sentence.score:8.3f}  {_short(sentence.text, 90)}")
+        click.echo("            " + ", ".join(f"{name} {value:.2f}" for name, value in sentence.features.items()))
+    click.echo("\ndecision")
+    for name, value in explanation.decision.items():
+        click.echo(f"  {name} {value:.3f}")
+
+
+def show_hits(found: Hits, as_json: bool) -> None:
+    """Print the hits of a search."""
+    if as_json:
+        return _print_json(dataclasses.asdict(found))
+    for hit in found.hits:
+        click.echo(f"{hit.rank:3}. {click.style(_where(hit), bold=True)}  ({hit.score:.3f})")
+        click.echo(f"     {_short(hit.text, 300)}")
+    for note in found.notes:
+        click.echo(f"  note: {note}")
+    click.echo(click.style(f"  {len(found.hits)} passages · {found.seconds:.2f} s", dim=True))
+    return None
+
+
+def show_document(document: Document, place: tuple[int, int] | None, boxes: Sequence[Box], as_json: bool) -> None:
+    """Print a document's text, whole or around one place."""
+    if as_json:
+        record: dict[str, object] = {
+            "document": document.path,
+            "title": document.title,
+            "text": document.text,
+            "pages": document.pages(),
+        }
+        if place:
+            record["at"] = dataclasses.asdict(document.place(place[0])) | {"start": place[0], "end": place[1]}
+            record["boxes"] = [dataclasses.asdict(box) for box in boxes]
+        return _print_json(record)
+    if place is None:
+        click.echo(document.text)
+        return None
+    start, end = place
+    at = document.place(start)
+    click.echo(f"{document.path}\n{', '.join(_details(at.page, at.line, at.heading, at.cells))}\n")
+    before, after = document.text[max(0, start - AROUND) : start], document.text[end : end + AROUND]
+    click.echo(before + click.style(document.text[start:end], reverse=True) + after)
+    return None
+
+
+def show_status(status: Status, as_json: bool) -> None:
+    """Print what is in the library."""
+    if as_json:
+        return _print_json(dataclasses.asdict(status))
+    click.echo(f"{status.library}  ({status.bytes / 1e6:,.1f} MB)")
+    click.echo(f"  {status.documents:,} documents, {status.passages:,} passages from {status.sources:,} sources")
+    for name, counts in (("kinds", status.kinds), ("languages", status.languages)):
+        if counts:
+            listed = ", ".join(f"{key or 'not known'} {count:,}" for key, count in list(counts.items())[:8])
+            click.echo(f"  {name}: {listed}")
+    if status.failed:
+        click.echo(f"  {status.failed:,} files could not be read: quoth sync lists them, --retry tries again")
+    if status.writer:
+        click.echo(f"  being written to by {status.writer}")
+    click.echo(f"  encoder {status.encoder}")
+    return None
+
+
+def show_sources(sources: Sequence[Source], as_json: bool) -> None:
+    """Print the sources."""
+    if as_json:
+        return _print_json({"sources": [{"path": one.path, "added": one.added} for one in sources]})
+    for one in sources:
+        click.echo(f"{datetime.datetime.fromtimestamp(one.added).astimezone():%Y-%m-%d}  {one.path}")
+    if not sources:
+        click.echo("no sources yet: quoth add FOLDER")
+    return None
+
+
+def show_removed(removed: Mapping[str, int], as_json: bool) -> None:
+    """Print how many files left the library for each path."""
+    if as_json:
+        return _print_json({"removed": dict(removed)})
+    for path, count in removed.items():
+        click.echo(f"{count:,} files left the library: {path}")
+    return None
+
+
+def show_checks(checks: Sequence[Check], as_json: bool) -> None:
+    """Print what the doctor found."""
+    if as_json:
+        return _print_json({"ok": all(one.ok for one in checks), "checks": [dataclasses.asdict(one) for one in checks]})
+    for one in checks:
+        mark = click.style("ok  ", fg="green") if one.ok else click.style("FAIL", fg="red")
+        click.echo(f"{mark}  {one.name}: {one.found}" + (f"\n        try: {one.repair}" if one.repair else ""))
+    return None
+
+
+def show_reindexed(done: Mapping[str, int], as_json: bool) -> None:
+    """Print how many passages each index was made anew with."""
+    if as_json:
+        return _print_json({"reindexed": dict(done)})
+    for name, count in done.items():
+        click.echo(f"{name}: {count:,} passages")
+    return None
+
+
+def _print_json(record: Mapping[str, object]) -> None:
+    click.echo(json.dumps(record))
+
+
+def _quoted(text: str) -> str:
+    return f"“{text}”"
+
+
+def _short(text: str, limit: int = 200) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _name(hit: Hit) -> str:
+    return hit.document.rsplit(os.sep, 1)[-1]
+
+
+def _details(page: int | None, line: int | None, heading: str | None, cells: str | None) -> list[str]:
+    parts = [f"page {page}" if page else "", f"line {line}" if line else "", cells or "", heading or ""]
+    return [part for part in parts if part]
+
+
+def _where(found: Quote | Hit) -> str:
+    details = _details(found.page, found.line, found.heading, found.cells)
+    return " · ".join([found.document, *details])

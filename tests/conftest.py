@@ -1,0 +1,65 @@
+"""What many tests use: a folder of small files, the command line in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+NOTES = {
+    "garden.md": "# Garden\n\n## Tomatoes\n\nThe tomatoes were planted on 12 May 2023. They need water every day.\n\n"
+    "## Compost\n\nTurn the compost every second Sunday.\n",
+    "house/boiler.txt": "The boiler is serviced each October by Hartmann and Sons.\n\nIts pressure should be 1.5 bar.\n",
+    "house/roof.txt": "The roof was repaired in 2019 for 4,200 euros after the storm.\n",
+    "recipes/bread.md": "# Bread\n\nBake the bread at 230 degrees for forty minutes. Let it rest for an hour.\n",
+    "tools.py": 'def pressure(bar):\n    """Convert bar to pascal."""\n    return bar * 100_000\n',
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, object]:
+        record: dict[str, object] = json.loads(self.out)
+        return record
+
+
+Quoth = Callable[..., Done]
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """A folder of small notes."""
+    folder = tmp_path / "notes"
+    for name, text in NOTES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def quoth(tmp_path: Path) -> Quoth:
+    """The command line, run in a process of its own on a library of the test's own."""
+
+    def run(*arguments: str | bytes, env: Mapping[str, str] | None = None, library: Path | None = None) -> Done:
+        place = {"QUOTH_LIBRARY": str(library or tmp_path / "library")}
+        command = [sys.executable, "-m", "quoth", *arguments]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=os.environ | place | (env or {})
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return run
