@@ -36,10 +36,10 @@ from pathlib import Path
 import bm25s
 import ir_measures
 import numpy as np
+import record
 import Stemmer
 from ir_measures import RR, R, nDCG
 
-import record
 from quoth import Library
 from quoth.recipe import Recipe
 
@@ -63,9 +63,7 @@ class Collection:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR")
     options.add_argument("--split")
     options.add_argument("--json", type=Path, metavar="OUT")
@@ -87,9 +85,7 @@ def main() -> None:
 def load(folder: Path, split: str | None) -> Collection:
     """The collection in a folder; questions without a judgement in the split are left out."""
     splits = sorted(path.stem for path in (folder / "qrels").glob("*.tsv"))
-    chosen = split or (
-        splits[0] if len(splits) == 1 else next(one for one in ("test", "dev") if one in splits)
-    )
+    chosen = split or (splits[0] if len(splits) == 1 else next(one for one in ("test", "dev") if one in splits))
     judgements: dict[str, dict[str, int]] = {}
     with (folder / "qrels" / f"{chosen}.tsv").open(newline="") as lines:
         for row in csv.DictReader(lines, delimiter="\t"):
@@ -138,8 +134,7 @@ def measure(collection: Collection, scratch: Path) -> dict[str, object]:
             for name, one in values.items()
         },
         "differences": {
-            f"default - {name}": interval(values["default"]["nDCG@10"] - values[name]["nDCG@10"])
-            for name in RUNS[1:]
+            f"default - {name}": interval(values["default"]["nDCG@10"] - values[name]["nDCG@10"]) for name in RUNS[1:]
         },
     }
 
@@ -157,9 +152,7 @@ def write(collection: Collection, folder: Path) -> dict[str, str]:
     return names
 
 
-def search(
-    library: Library, collection: Collection, names: dict[str, str]
-) -> tuple[dict[str, Run], list[float]]:
+def search(library: Library, collection: Collection, names: dict[str, str]) -> tuple[dict[str, Run], list[float]]:
     """The runs of the library, and how long each question took."""
     recipes = variants(library.recipe())
     runs: dict[str, Run] = {name: {} for name in recipes}
@@ -195,14 +188,10 @@ def by_bm25s(collection: Collection) -> Run:
     ids = list(collection.documents)
     texts = [f"{title} {text}" for title, text in collection.documents.values()]
     index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
-    index.index(
-        bm25s.tokenize(texts, stopwords="en", stemmer=stemmer, show_progress=False), show_progress=False
-    )
+    index.index(bm25s.tokenize(texts, stopwords="en", stemmer=stemmer, show_progress=False), show_progress=False)
     run: Run = {}
     for id_, question in collection.questions.items():
-        tokens = bm25s.tokenize(
-            [question], stopwords="en", stemmer=stemmer, show_progress=False, return_ids=False
-        )
+        tokens = bm25s.tokenize([question], stopwords="en", stemmer=stemmer, show_progress=False, return_ids=False)
         found, scores = index.retrieve(tokens, k=min(100, len(ids)), show_progress=False)
         run[id_] = {ids[place]: float(score) for place, score in zip(found[0], scores[0], strict=True)}
     return run
@@ -234,8 +223,7 @@ def table(one: dict[str, object]) -> str:
     lines = [f"{one['name']} {one['split']}: {one['documents']} documents, {one['questions']} questions"]
     for name in RUNS:
         lines.append(
-            f"  {name:8} "
-            + "  ".join(f"{measured} {value:.4f}" for measured, value in measures[name].items())
+            f"  {name:8} " + "  ".join(f"{measured} {value:.4f}" for measured, value in measures[name].items())
         )
     for name, each in one["differences"].items():
         lines.append(f"  {name}: {each['mean']:+.4f} [{each['low']:+.4f}, {each['high']:+.4f}]")

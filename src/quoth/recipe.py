@@ -6,8 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
-from quoth import rank
-from quoth.answer import model
+from quoth import answer, rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +15,16 @@ class Recipe:
 
     `words` and `vectors` name how the indexes are made (the number rises when that changes), `depth` is how
     many candidates each of them brings at least, `passages` how many of the ranked ones the answer looks at,
-    and `answer` is the hash of the model that quotes and decides.
+    and `answer` is the hash of the model that quotes and decides, and of its numbers.
     """
 
     encoder: str
     words: str = "tantivy-1"
     vectors: str = "turbovec-4bit-1"
     depth: int = 100
-    passages: int = 16
+    passages: int = answer.HITS
     weights: rank.Weights = field(default_factory=rank.Weights)
-    answer: str = field(default_factory=lambda: hashlib.sha256(model.FILE.read_bytes()).hexdigest()[:12])
+    answer: str = field(default_factory=answer.fingerprint)
 
     @property
     def hash(self) -> str:

@@ -101,7 +101,9 @@ def test_a_refusal_names_the_nearest_stretches_of_different_passages() -> None:
     assert len({quote.hit for quote in draft.also}) == len(draft.also) == 3
 
 
-@pytest.mark.parametrize("question", ["?", "warranty", "متى ينتهي الضمان؟", "保修期什么时候结束？", "a " * 4000, "\x00\x01"])
+@pytest.mark.parametrize(
+    "question", ["?", "warranty", "متى ينتهي الضمان؟", "保修期什么时候结束？", "a " * 4000, "\x00\x01"]
+)
 def test_odd_questions_get_an_answer_or_a_refusal(question: str) -> None:
     draft = ask(question)
     assert 0 <= draft.confidence <= 1
@@ -134,8 +136,8 @@ def test_the_kind_of_answer_is_read_from_the_question(question: str, kind: str) 
 
 
 def test_rare_words_weigh_more_and_weights_add_up_to_one() -> None:
-    frequency = {"oil": 50, "price": 50, "ctenophora": 1}
-    about = understand("What is the price of Ctenophora oil?", lambda words: [frequency[one] for one in words], 100)
-    assert abs(sum(about.weights.values()) - 1) < 1e-9
-    assert max(about.weights, key=about.weights.__getitem__) == "ctenophora"
+    passages = ["the price of oil", "oil prices rose", "a comb jelly, or ctenophora, in oil"]
+    about = understand("What is the price of Ctenophora oil?", passages)
+    assert sum(about.weights.values()) == pytest.approx(1)
+    assert sorted(about.weights, key=about.weights.__getitem__) == ["oil", "pric", "ctenophora"]
     assert about.known == pytest.approx(1)

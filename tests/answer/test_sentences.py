@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ def cut(text: str) -> list[str]:
 def test_sentences_hold_every_character_that_is_not_space_once(text: str) -> None:
     spans = sentences(text)
     assert "".join("".join(text[start:end].split()) for start, end in spans) == "".join(text.split())
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
     assert all(0 < end - start <= LONGEST and text[start:end] == text[start:end].strip() for start, end in spans)
 
 
@@ -44,7 +46,11 @@ def test_a_sentence_may_end_in_an_abbreviation() -> None:
 
 
 def test_quotation_marks_and_note_numbers_stay_with_their_sentence() -> None:
-    assert cut('He said "Stop!" The oil ran out.[12] It cost $3.') == ['He said "Stop!"', "The oil ran out.[12]", "It cost $3."]
+    assert cut('He said "Stop!" The oil ran out.[12] It cost $3.') == [
+        'He said "Stop!"',
+        "The oil ran out.[12]",
+        "It cost $3.",
+    ]
 
 
 def test_a_line_break_inside_a_wrapped_paragraph_is_a_space() -> None:
@@ -56,7 +62,10 @@ def test_a_line_break_inside_a_wrapped_paragraph_is_a_space() -> None:
 
 
 def test_lists_tables_headings_and_fields_are_cut_by_line() -> None:
-    text = "# Costs\n- rent is due\n- power\n1. First\n2. Second\nOwner: Bob\nSerial: 12\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+    text = (
+        "# Costs\n- rent is due\n- power\n1. First\n2. Second\nOwner: Bob\nSerial: 12\n\n"
+        "| a | b |\n|---|---|\n| 1 | 2 |"
+    )
     assert cut(text) == text.replace("\n\n", "\n").split("\n")
 
 
@@ -84,7 +93,14 @@ def test_a_text_without_endings_is_cut_at_spaces() -> None:
 
 @pytest.mark.parametrize(
     ("line", "expected"),
-    [("- rent", "rent"), ("12. rent", "rent"), ("## Costs", "Costs"), ("> - said", "said"), ("-5 °C", "-5 °C"), ("-", "-")],
+    [
+        ("- rent", "rent"),
+        ("12. rent", "rent"),
+        ("## Costs", "Costs"),
+        ("> - said", "said"),
+        ("-5 °C", "-5 °C"),
+        ("-", "-"),
+    ],
 )
 def test_bare_drops_bullets_numbers_and_heading_signs(line: str, expected: str) -> None:
     start, end = bare(line, 0, len(line))

@@ -25,7 +25,7 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-make = _load(ROOT / "examples" / "make.py")
+make = _load(ROOT / "tests" / "data" / "make_examples.py")
 WARRANTY = ROOT / "examples" / "inverter-warranty.pdf"
 
 

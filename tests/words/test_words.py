@@ -81,9 +81,7 @@ def test_every_script_is_found(words, language, text, query):
 
 
 def test_an_identifier_is_found_however_it_is_spelled(words):
-    fill(
-        words, "def get_user_name(): pass", "String getUserName()", "the name of a user", "an unrelated note"
-    )
+    fill(words, "def get_user_name(): pass", "String getUserName()", "the name of a user", "an unrelated note")
     for query in ("get_user_name", "getUserName", "get-user-name"):
         assert set(words.search(query, 2).ids.tolist()) == {0, 1}
 

@@ -9,27 +9,48 @@ quotes.py     sentences → readable, verified quotes
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quoth.answer import model
-from quoth.answer.features import Candidate, Stretch, candidates, describe
-from quoth.answer.question import Counts, understand
+from quoth.answer.features import NAMES, PASSAGES, SENTENCES, Candidate, Stretch, candidates, describe
+from quoth.answer.question import understand
 from quoth.answer.quotes import Chosen, choose
 from quoth.types import Hit
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from quoth.types import Floats
 
-__all__ = ["Chosen", "Draft", "answer"]
+__all__ = ["Chosen", "Draft", "Sentence", "answer", "fingerprint"]
 
+HITS = 10
+"""Hits that are looked at; the sentences come from the first eight."""
 QUOTES = 3
 ALSO = 3
+TOLD = ("cosine", "passage cosine", "passage rank", "covered", "covered by passage", "pairs", "kind fits", "heading")
+"""The features that explain a sentence to a person."""
+SHOWN = 5
+"""Sentences whose features are kept to explain the choice."""
 BEHIND = 0.3
 """A second or third quote is given when it is at least this share as likely as the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence that was weighed: the chance that it answers, and what that came from."""
+
+    document: str
+    start: int
+    end: int
+    text: str
+    score: float
+    features: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +68,13 @@ class Draft:
     also: tuple[Chosen, ...]
     notes: tuple[str, ...]
     signals: dict[str, float]
+    sentences: tuple[Sentence, ...] = ()
+
+
+def fingerprint() -> str:
+    """Changes whenever the model or a number that answers depend on changes."""
+    numbers = f"{HITS} {QUOTES} {BEHIND} {PASSAGES} {SENTENCES}"
+    return hashlib.sha256(model.FILE.read_bytes() + numbers.encode()).hexdigest()[:16]
 
 
 def answer(
@@ -55,22 +83,19 @@ def answer(
     texts: Callable[[str], str],
     encode: Callable[[Sequence[str]], Floats],
     asked: Floats,
-    counts: Counts | None = None,
-    passages: int = 0,
 ) -> Draft:
     """One to three verified quotes that answer the question, or a refusal with the nearest stretches.
 
-    `hits` best first (16 or more let the confidence see how far the best is ahead); `texts` gives the
-    text of a document by its path, `asked` is the question's vector, `counts` in how many of the
-    library's `passages` each word occurs (without it, they are counted in the hits). At most 40
-    sentences are encoded.
+    Of `hits`, best first, the first HITS are read; `texts` gives the text of a document by its path,
+    `asked` is the question's vector. At most 40 sentences are encoded.
     """
     models = model.load()
     notes: list[str] = []
+    hits = hits[:HITS]
     kept = [hit for hit in hits if texts(hit.document)[hit.start : hit.end] == hit.text]
     if len(kept) < len(hits):
         notes.append("Passages were left out whose document no longer says what was indexed: run quoth sync.")
-    about = understand(question, counts, passages, [hit.text for hit in kept])
+    about = understand(question, [hit.text for hit in kept])
     found, stretches = candidates(about, kept, texts)
     if not found:
         return Draft(False, 0.0, models.threshold, (), (), tuple(notes), {})
@@ -80,7 +105,11 @@ def answer(
     confidence = _probability(float(models.confidence(np.array([list(seen.values())]))[0]))
     order = np.argsort(-logits, kind="stable").tolist()
     ranked = [(found[at], confidence * float(np.exp(logits[at] - logits[order[0]]))) for at in order]
-    return _draft(ranked, stretches, texts, confidence, models.threshold, notes, seen)
+    draft = _draft(ranked, stretches, texts, confidence, models.threshold, notes, seen)
+    return replace(
+        draft,
+        sentences=tuple(_explained(found[at], rows[at], ranked[place][1]) for place, at in enumerate(order[:SHOWN])),
+    )
 
 
 def _draft(
@@ -103,6 +132,11 @@ def _draft(
     enough = [quote for quote in chosen[:QUOTES] if quote.score >= BEHIND * confidence or quote is chosen[0]]
     also = [quote for quote in chosen if quote not in enough][:ALSO]
     return Draft(bool(enough), confidence, threshold, tuple(enough), tuple(also), tuple(notes), seen)
+
+
+def _explained(one: Candidate, row: NDArray[np.float64], score: float) -> Sentence:
+    features = {name: float(value) for name, value in zip(NAMES, row.tolist(), strict=True) if name in TOLD}
+    return Sentence(one.document, one.start, one.end, one.text, score, features)
 
 
 def _probability(logit: float) -> float:

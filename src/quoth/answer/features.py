@@ -121,15 +121,14 @@ def candidates(
         spans = around(text, hit.start, hit.end)
         covered = [cover(question, stems(text[start:end])) for start, end in spans]
         stretches.append(Stretch(spans, covered))
-        for order, (start, end) in enumerate(spans):
-            start, end = bare(text, start, end)
-            if (hit.document, start, end) in seen or not text[start:end].strip(" |-=_*#\t\n"):
+        for order, span in enumerate(spans):
+            start, end = bare(text, *span)
+            if (hit.document, start, end) in seen or not text[start:end].strip(" |-=_*#:+\t\n"):
                 continue
             seen.add((hit.document, start, end))
+            heading = is_heading(text, *span)
             words = text[start:end]
-            found.append(
-                Candidate(hit.document, start, end, words, place, order, is_heading(text, start, end), covered[order])
-            )
+            found.append(Candidate(hit.document, start, end, words, place, order, heading, covered[order]))
     promising = sorted(range(len(found)), key=lambda at: found[at].hit * 0.12 - found[at].covered)[:SENTENCES]
     return [found[at] for at in sorted(promising)], stretches
 

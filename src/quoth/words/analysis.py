@@ -74,9 +74,7 @@ _SPACELESS = (
 )
 _RUN = re.compile(f"[{_SPACELESS}]+")
 # Invisible joiners and hyphens, and the vowel points that Arabic and Hebrew usually leave out.
-_DROPPED = re.compile(
-    "[\u00ad\u034f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u200b-\u200f\u2060\ufeff]"
-)
+_DROPPED = re.compile("[\u00ad\u034f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u200b-\u200f\u2060\ufeff]")
 _POSSESSIVE = re.compile(r"(?<=\w)['\u2019][sS]\b")
 _COMPOUND = re.compile(r"[^\W_]+(?:[-_.@][^\W_]+){1,5}")
 _CAMEL = re.compile(r"[A-Za-z0-9]*[a-z0-9][A-Z][A-Za-z0-9]*")

@@ -136,9 +136,7 @@ class TantivyWords:
         times it weighs 1 + log n (nDCG@10 +0.004 on SciFact's and FeedbackQA's training questions).
         """
         counts = Counter(analysis.words(text[:READ]))
-        chosen = _alternatives(counts, self._languages, stop=True) or _alternatives(
-            counts, self._languages, stop=False
-        )
+        chosen = _alternatives(counts, self._languages, stop=True) or _alternatives(counts, self._languages, stop=False)
         held: list[tuple[int, int, str, list[str]]] = []
         for word, stems in chosen.items():
             present = {stem: frequency for stem in stems if (frequency := searcher.doc_freq("text", stem))}
@@ -157,9 +155,7 @@ class TantivyWords:
 
     def _narrowed(self, query: tantivy.Query, ids: Ids) -> tantivy.Query:
         inside = tantivy.Query.term_set_query(self._schema, "id", ids.tolist())
-        return tantivy.Query.boolean_query(
-            [(MUST, query), (MUST, tantivy.Query.const_score_query(inside, 0.0))]
-        )
+        return tantivy.Query.boolean_query([(MUST, query), (MUST, tantivy.Query.const_score_query(inside, 0.0))])
 
     def _writer(self) -> tantivy.IndexWriter:
         if self.readonly:
@@ -167,9 +163,7 @@ class TantivyWords:
         try:
             return self._index.writer(HEAP, 1)
         except ValueError as error:
-            raise LibraryError(
-                f"The word index in {self.folder} cannot be written ({error})", HINT
-            ) from error
+            raise LibraryError(f"The word index in {self.folder} cannot be written ({error})", HINT) from error
 
     def _delete(self, writer: tantivy.IndexWriter, ids: Ids) -> None:
         # delete_documents_by_term takes a Python int for a signed term and finds nothing.
@@ -186,9 +180,7 @@ class TantivyWords:
             try:
                 self._index.reload()
             except ValueError as error:
-                raise LibraryError(
-                    f"The word index in {self.folder} cannot be read ({error})", HINT
-                ) from error
+                raise LibraryError(f"The word index in {self.folder} cannot be read ({error})", HINT) from error
             self._version = version
             present = self._index.searcher().terms_with_prefix("language", "")
             self._languages = sorted(language for language, _ in present)
@@ -208,9 +200,7 @@ class TantivyWords:
             return tantivy.Index.open(str(self.folder))
         except ValueError as error:
             if "lock" not in str(error).lower():
-                raise LibraryError(
-                    f"The word index in {self.folder} cannot be read ({error})", HINT
-                ) from error
+                raise LibraryError(f"The word index in {self.folder} cannot be read ({error})", HINT) from error
         return self._open_mirror(meta)
 
     def _open_mirror(self, meta: bytes) -> tantivy.Index:
@@ -256,9 +246,7 @@ def _alternatives(counts: Counter[str], languages: list[str], stop: bool) -> dic
     """The stems of each word in each of the languages, without the words that these stop."""
     found = {
         word: {
-            analysis.stem(word, language)
-            for language in languages
-            if not (stop and analysis.stopped(word, language))
+            analysis.stem(word, language) for language in languages if not (stop and analysis.stopped(word, language))
         }
         for word in counts
     }

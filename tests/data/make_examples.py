@@ -7,7 +7,7 @@ from datetime import date, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[2] / "examples"
 Line = tuple[float, float, float, str]
 """x and y of the baseline in points, size of the type, words."""
 Lock = Callable[[int, bytes], bytes]
