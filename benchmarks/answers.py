@@ -311,10 +311,10 @@ def main() -> None:
     parser.add_argument("--json", help="where the results go (default: stdout)")
     parser.add_argument("--limit", type=int, default=1_500, help="questions of each kind; 0 for all")
     options = parser.parse_args()
-    started = time.perf_counter()
+    about, started = environment(), time.perf_counter()
     record = measure(options.data, options.limit)
     minutes = round((time.perf_counter() - started) / 60, 1)
-    write(options.json, {"benchmark": "answers", **environment(), "minutes": minutes, **record})
+    write(options.json, {"benchmark": "answers", **about, "minutes": minutes, **record})
 
 
 if __name__ == "__main__":

@@ -63,7 +63,16 @@ def retrieval() -> str:
             + [f"{value:.3f}" for value in values[1:]]
             + [f"{gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"]
         )
-    head = ["nDCG@10", "questions", "Quoth", "words only", "vectors only", "plain z-sum", "bm25s", "Quoth − z-sum (95 %)"]
+    head = [
+        "nDCG@10",
+        "questions",
+        "Quoth",
+        "words only",
+        "vectors only",
+        "plain z-sum",
+        "bm25s",
+        "Quoth − z-sum (95 %)",
+    ]
     return table(head, rows) + run_line(record, "retrieval")
 
 

@@ -279,11 +279,12 @@ def packed(network: model.Network, columns: Sequence[str]) -> dict[str, object]:
     return {"columns": list(columns), "mean": short(network.mean), "scale": short(network.scale), "layers": layers}
 
 
-def collect(data: Path) -> tuple[list[Row], list[Row], list[Row]]:
+def collect(data: Path, every: int) -> tuple[list[Row], list[Row], list[Row]]:
     """(rows for both models, CLAPNQ's and COVID-QA's rows, rows for the confidence only)."""
     without = frozenset(squad(data / "squad/dev-v2.0.json.gz")[0])
     names = frozenset(file.split("/")[0] for file in without)
     paragraphs, examples = squad(data / "squad/dev-v1.1.json.gz", names)
+    examples = examples[::every]
     asker, rng = Asker(), np.random.default_rng(0)
     whole = asker.rows(paragraphs, examples, "articles")
     wrong = [one for one in exchanged(examples, rng) if rng.random() < 0.5]
@@ -296,16 +297,22 @@ def collect(data: Path) -> tuple[list[Row], list[Row], list[Row]]:
     ):
         some = [one for one in examples if one.file not in part or rng.random() < 0.3]
         harder += asker.rows(part, some, label)
-    others = asker.rows(*squad(data / "covid-qa/200423_covidQA.squad.json.gz"), "covid-qa")
-    return whole, others + asker.rows(*clapnq(data / "clapnq"), "clapnq"), harder
+    others = []
+    for label, (texts, questions) in (
+        ("covid-qa", squad(data / "covid-qa/200423_covidQA.squad.json.gz")),
+        ("clapnq", clapnq(data / "clapnq")),
+    ):
+        others += asker.rows(texts, questions[::every], label)
+    return whole, others, harder
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train src/quoth/answer/model.json.")
     parser.add_argument("--data", type=Path, required=True, help="folder with squad/, covid-qa/ and clapnq/")
     parser.add_argument("--out", type=Path, default=model.FILE)
+    parser.add_argument("--every", type=int, default=1, help="every how many-th question to train on")
     options = parser.parse_args()
-    whole, others, harder = collect(options.data)
+    whole, others, harder = collect(options.data, options.every)
     articles = sorted({row.example.group for row in whole})
     ranker = train_ranker([*whole, *others])
     folds = [
@@ -322,7 +329,8 @@ def main() -> None:
     confidence, error = train_confidence(np.array(signals), np.array(able), np.array(right))
     first = np.mean([right[place] for place in range(len(whole))])
     made = {
-        "by": "models/train_confidence.py", "questions": len(whole) + len(others), "decisions": len(able),
+        "by": "models/train_confidence.py", "every": options.every, "questions": len(whole) + len(others),
+        "decisions": len(able),
         "first sentence holds the answer, cross-fitted": round(float(first), 4),
         "calibration error on its own rows": round(error, 4),
     }  # fmt: skip

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 NOTES = {
-    "garden.md": "# Garden\n\n## Tomatoes\n\nThe tomatoes were planted on 12 May 2023. They need water every day.\n\n"
+    "garden.md": "# Garden\n\n## Tomatoes\n\nThe tomatoes were planted on 12 May 2023. They need water daily.\n\n"
     "## Compost\n\nTurn the compost every second Sunday.\n",
     "house/boiler.txt": "The boiler is serviced each October by Hartmann and Sons.\n\nIts pressure should be 1.5 bar.\n",
     "house/roof.txt": "The roof was repaired in 2019 for 4,200 euros after the storm.\n",

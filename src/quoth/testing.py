@@ -52,15 +52,14 @@ def check_vectors(make: Callable[[Path, int], Vectors], folder: Path) -> None:
     assert not len(empty.ids()), "an empty store has no ids"
     empty.remove(np.array([1]))
     held = dict(zip(ids.tolist(), vectors, strict=True))
-    store.add(ids[:30], vectors[:30])
-    store.add(ids[30:], vectors[30:])
+    for half in (slice(0, 30), slice(30, 60)):
+        store.add(ids[half], vectors[half])
     for k in (0, 1, 10, 60, 1_000):
         same(held, k)
     same(held, 5, ids[20:40])
-    same(held, 5, np.array([4, 6, 9, 10_000]))
-    same(held, 5, np.array([1, 2]))
-    copies = store.search(vectors[40], 4)
-    assert copies.ids.tolist() == ids[40:44].tolist(), "equal vectors in order of id"
+    for within in ([4, 6, 9, 10_000], [1, 2]):
+        same(held, 5, np.array(within))
+    assert store.search(vectors[40], 4).ids.tolist() == ids[40:44].tolist(), "equal vectors in order of id"
     assert not store.fetch(np.array([4, 5])).any(), "unknown ids fetch zeros"
     store.add(ids[:2], vectors[58:])
     held |= dict(zip(ids[:2].tolist(), vectors[58:], strict=True))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Document:
     def pages(self) -> list[tuple[int, int]] | None:
         """(start, end) of every page in the text, or None for a document without pages."""
         starts = [mark.start for mark in self.marks if mark.kind == "page"]
-        return list(zip(starts, [*starts[1:], len(self.text)], strict=True)) or None
+        return list(pairwise([*starts, len(self.text)])) or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Writes the example files beside this script: python examples/make.py (needs python-docx and openpyxl)."""
+"""Writes the example files of examples/: python tests/data/make_examples.py (needs python-docx and openpyxl)."""
 
 from __future__ import annotations
 

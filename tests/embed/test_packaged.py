@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from quoth import embed
-from quoth.embed.packaged import FOLDER, PackagedEncoder
+from quoth.embed.packaged import FOLDER, STEP, PackagedEncoder, batches
 from quoth.errors import ModelError, UsageError
 from quoth.testing import check_encoder
 
@@ -63,9 +63,9 @@ def test_a_missing_model_file_is_a_model_error(tmp_path: Path) -> None:
 
 
 def test_a_vector_does_not_depend_on_batch_mates(encoder: PackagedEncoder) -> None:
-    lengths = (1, 2, 3, 5, 9, 17, 40)
-    texts = ["", "a", "\U0001f642", "\U0001f469‍\U0001f33e\U0001f331", "word " * 5_000]
-    texts += [" ".join(LINES[start : start + lengths[start % 7]]) for start in range(0, 1_500, 7)]
+    words = " ".join(LINES).split()
+    texts = ["", "a", "\U0001f642", "\U0001f469\u200d\U0001f33e\U0001f331", "word " * 5_000]
+    texts += [" ".join(words[size * 29 : size * 30]) for size in range(1, 211)]
     assert len(texts) >= 200
     together = encoder.encode(texts)
     alone = np.vstack([encoder.encode([text]) for text in texts])
@@ -73,6 +73,14 @@ def test_a_vector_does_not_depend_on_batch_mates(encoder: PackagedEncoder) -> No
     shuffled = np.random.default_rng(0).permutation(len(texts))
     again = encoder.encode([texts[place] for place in shuffled])
     assert (again * together[shuffled]).sum(axis=1).min() >= 0.9999
+
+
+def test_texts_of_one_batch_have_one_padded_length() -> None:
+    rows = [[101, *[2000] * size, 102] for size in (3, 200, 4, 5, 6, 7, 200, 254)]
+    found = list(batches(rows))
+    assert sorted(place for places, _ in found for place in places) == list(range(8))
+    for places, inputs in found:
+        assert {-(-len(rows[place]) // STEP) * STEP for place in places} == {inputs["ids"].shape[1]}
 
 
 def test_text_beyond_the_window_changes_nothing(encoder: PackagedEncoder) -> None:

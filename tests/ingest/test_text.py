@@ -156,3 +156,11 @@ def test_any_bytes_are_text_or_a_read_error(data: bytes) -> None:
 )
 def test_the_language_is_told_where_there_is_text_enough(language: str, text: str) -> None:
     assert language_of(text) == language
+
+
+def test_what_cannot_be_stored_is_replaced_one_for_one() -> None:
+    """A notebook's JSON may escape a lone surrogate; offsets stay true."""
+    data = b'{"cells": [{"cell_type": "markdown", "source": ["a\\ud800b \\u0000 c"]}], "nbformat": 4}'
+    text = read_data(data, "/odd.ipynb")[0].text
+    assert "a\ufffdb \ufffd c" in text
+    assert not any("\ud800" <= one <= "\udfff" or one == "\0" for one in text)

@@ -337,3 +337,18 @@ def test_an_interrupt_shows_no_traceback_of_a_worker(tmp_path: Path, note: str) 
     program.send_signal(signal.SIGINT)
     output, errors = program.communicate(timeout=30)
     assert (output, errors) == ("stopped\n", "")
+
+
+def test_a_worker_of_a_large_program_is_not_taken_for_large_itself(tmp_path: Path) -> None:
+    """The peak that a process reports starts with its parent's: an encoder in memory is no worker's fault."""
+    for number in range(6):
+        (tmp_path / f"{number}.txt").write_text(f"Note {number}.\n")
+    code = (
+        "import sys; from pathlib import Path; from quoth.ingest.worker import Job, ReadPool\n"
+        "ballast = bytearray(b'x') * 500_000_000\n"
+        "with ReadPool(workers=1) as pool:\n"
+        "    jobs = [Job(str(path)) for path in sorted(Path(sys.argv[1]).iterdir())]\n"
+        "    print(len({next(iter(pool._all))._process.pid for _ in pool.map(jobs)}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"

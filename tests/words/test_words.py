@@ -82,8 +82,15 @@ def test_every_script_is_found(words, language, text, query):
 
 def test_an_identifier_is_found_however_it_is_spelled(words):
     fill(words, "def get_user_name(): pass", "String getUserName()", "the name of a user", "an unrelated note")
-    for query in ("get_user_name", "getUserName", "get-user-name"):
+    for query in ("get_user_name", "getUserName", "get.user.name"):
         assert set(words.search(query, 2).ids.tolist()) == {0, 1}
+
+
+def test_a_short_part_may_be_written_together(words):
+    fill(words, "the Wi-Fi is slow", "send an email", "a boundary-layer flow")
+    assert words.search("wifi", 5).ids.tolist() == [0]
+    assert words.search("e-mail", 5).ids.tolist() == [1]
+    assert "boundarylayer" not in analysis.terms("a boundary-layer flow", "en")
 
 
 def test_a_compound_beats_its_scattered_parts(words):

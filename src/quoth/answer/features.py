@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 PASSAGES = 8
 """Passages whose sentences are looked at."""
-SENTENCES = 40
-"""Sentences that are encoded: the most promising ones (about 1,400 tokens, 70 ms on one core)."""
+SENTENCES = 24
+"""Sentences that are encoded, the most promising ones: about 820 tokens, 40 ms on one core. With 40 of
+them as many first quotes hold the answer (0.807 of SQuAD 2.0 dev's questions), with 16 as well."""
 BESIDE = 200
 """Characters before and after a passage in which its first and last sentence may go on."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from quoth.types import Document
 
 __all__ = ["read", "read_data"]
 
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""Characters that no text file may hold: SQLite ends a text at the one and UTF-8 has no bytes for the others."""
 Reader = Callable[[bytes, str, str | None], tuple[Document, ...]]
 
 
@@ -46,8 +49,16 @@ def read_data(data: bytes, path: str, password: str | None = None, kind: str | N
     kind = kind or kinds.kind_of(path, data)
     if kind is None:
         raise ReadError(f"is {kinds.describe(data, path)}, which Quoth does not read")
-    documents = _reader(kind)(data, path, password)
+    documents = map(_storable, _reader(kind)(data, path, password))
     return tuple(one if one.language else replace(one, language=language_of(one.text)) for one in documents)
+
+
+def _storable(document: Document) -> Document:
+    """The document with � for NULs and lone surrogates, one for one, so that every offset stays true."""
+    text, title, hidden = (UNSTORABLE.sub("\ufffd", part) for part in (document.text, document.title, document.hidden))
+    marks = tuple(replace(mark, value=UNSTORABLE.sub("\ufffd", mark.value)) for mark in document.marks)
+    same = (text, title, hidden, marks) == (document.text, document.title, document.hidden, document.marks)
+    return document if same else replace(document, text=text, title=title, hidden=hidden, marks=marks)
 
 
 def _reader(kind: str) -> Reader:

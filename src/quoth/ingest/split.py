@@ -122,7 +122,8 @@ class _Contexts:
 
     def __init__(self, document: Document, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._title = _clean(document.title, 100)
+        # "000017" says nothing about a text, and would be weighed like words that do
+        self._title = _clean(document.title, 100) if any(map(str.isalpha, document.title)) else ""
         self._text = document.text
         self._marks = [mark for mark in document.marks if mark.kind == "heading"]
         self._starts = [mark.start for mark in self._marks]

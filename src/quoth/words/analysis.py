@@ -13,7 +13,7 @@ from functools import cache
 
 import tantivy
 
-VERSION = "bm25-2"
+VERSION = "bm25-3"
 """Changes whenever the same text could get other terms."""
 STEMMERS = {
     "ar": "arabic",
@@ -77,6 +77,7 @@ _RUN = re.compile(f"[{_SPACELESS}]+")
 _DROPPED = re.compile("[\u00ad\u034f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u200b-\u200f\u2060\ufeff]")
 _POSSESSIVE = re.compile(r"(?<=\w)['\u2019][sS]\b")
 _COMPOUND = re.compile(r"[^\W_]+(?:[-_.@][^\W_]+){1,5}")
+_HYPHENED = re.compile(r"[^\W_]{3,}(?:-[^\W_]{3,})+")
 _CAMEL = re.compile(r"[A-Za-z0-9]*[a-z0-9][A-Z][A-Za-z0-9]*")
 _HUMP = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _JOINT = re.compile("[-_.@]")
@@ -120,7 +121,7 @@ def stopped(word: str, language: str) -> bool:
 def _prepare(text: str) -> tuple[str, list[str]]:
     """The text made ready for the word analyzer, and terms that are added to its words.
 
-    "get_user_name", "getUserName" and "get-user-name" all hold get, user, name and getusername.
+    "get_user_name", "getUserName" and "get.user.name" all hold get, user, name and getusername.
     """
     if not text.isascii():
         text = text.encode("utf-8", "ignore").decode()  # lone surrogates, from names of files
@@ -132,7 +133,9 @@ def _prepare(text: str) -> tuple[str, list[str]]:
     for found in _COMPOUND.findall(text):
         joined = _JOINT.sub("", found)
         if joined.isalpha():
-            added.append(joined)
+            # "wi-fi" is written in one word too; "boundary-layer" is not, and would count three times
+            if not _HYPHENED.fullmatch(found):
+                added.append(joined)
         elif len(found) < LONGEST:
             whole.append(_JOINT.sub("_", found).lower())
     return (f"{text} {' '.join(added)}" if added else text), whole
