@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ TOKENS = 2048
 """Tokens in one inference, padding included: more gains no speed, only memory."""
 STEP = 8
 """Lengths are rounded up to this, so that few shapes need kernels of their own."""
-FEW = 8
+FEW = 64
 """Up to so many texts all threads work on one inference; above, each thread has its own."""
 
 
@@ -58,15 +59,19 @@ class PackagedEncoder:
             for places, inputs in batches(rows):
                 vectors[places] = request.infer(inputs)[0]
             return vectors
-        queue = ov.AsyncInferQueue(self._model(bulk=True))
-
-        def keep(request: ov.InferRequest, places: list[int]) -> None:
-            vectors[places] = request.get_output_tensor(0).data
-
-        queue.set_callback(keep)
+        model = self._model(bulk=True)
+        # Requests are waited for here and not in callbacks: a callback lives in a thread of OpenVINO's, and
+        # letting go of a model while that thread wants Python's lock never ends.
+        count = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        idle = deque(model.create_infer_request() for _ in range(count))
+        running: deque[tuple[ov.InferRequest, list[int]]] = deque()
         for places, inputs in batches(rows):
-            queue.start_async(inputs, places)
-        queue.wait_all()
+            if not idle:
+                idle.append(_collected(*running.popleft(), vectors))
+            idle[0].start_async(inputs)
+            running.append((idle.popleft(), places))
+        for request, places in running:
+            _collected(request, places, vectors)
         return vectors
 
     def count(self, texts: Sequence[str]) -> list[int]:
@@ -91,6 +96,13 @@ class PackagedEncoder:
             }
             self._compiled[bulk] = core.compile_model(graph, "CPU", options)
         return self._compiled[bulk]
+
+
+def _collected(request: ov.InferRequest, places: list[int], vectors: Floats) -> ov.InferRequest:
+    """The request, done, after its vectors were put into their places."""
+    request.wait()
+    vectors[places] = request.get_output_tensor(0).data
+    return request
 
 
 def batches(rows: list[list[int]]) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
