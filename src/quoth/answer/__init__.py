@@ -103,6 +103,9 @@ def answer(
     logits = models.ranker(rows)
     seen = model.signals(about, kept, found, rows, logits)
     confidence = _probability(float(models.confidence(np.array([list(seen.values())]))[0]))
+    if not _is_latin(question):
+        # the packaged encoder knows English: texts in one other script are all close to it, words tell them apart
+        confidence *= seen["covered by passage of best"]
     order = np.argsort(-logits, kind="stable").tolist()
     ranked = [(found[at], confidence * float(np.exp(logits[at] - logits[order[0]]))) for at in order]
     draft = _draft(ranked, stretches, texts, confidence, models.threshold, notes, seen)
@@ -137,6 +140,12 @@ def _draft(
 def _explained(one: Candidate, row: NDArray[np.float64], score: float) -> Sentence:
     features = {name: float(value) for name, value in zip(NAMES, row.tolist(), strict=True) if name in TOLD}
     return Sentence(one.document, one.start, one.end, one.text, score, features)
+
+
+def _is_latin(text: str) -> bool:
+    """Whether most letters of a text are Latin ones."""
+    letters = [one for one in text if one.isalpha()]
+    return 2 * sum(one < "\u0250" or "\u1e00" <= one < "\u1f00" for one in letters) >= len(letters)
 
 
 def _probability(logit: float) -> float:

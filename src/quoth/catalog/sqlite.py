@@ -221,6 +221,11 @@ class Catalog:
         """Note that a file has another time but the same content."""
         with self.writing() as connection:
             connection.execute("update files set size = ?, mtime_ns = ? where id = ?", [size, mtime_ns, file.id])
+            # a document without a date of its own has its file's
+            connection.execute(
+                "update documents set modified = ? where file = ? and abs(modified - ?) < 0.001",
+                [mtime_ns / 1e9, file.id, file.mtime_ns / 1e9],
+            )
 
     def remove(self, files: Sequence[int]) -> list[int]:
         """Take files out with all that was read from them; the passage ids that went."""
