@@ -90,6 +90,45 @@ def retrieval_more() -> str:
     return table(head, rows) + run_line(record, "retrieval")
 
 
+def answers() -> str:
+    """Quotes, refusals and how far the confidence can be trusted."""
+    record = result("answers")
+    quotes, verbatim = record["quotes"], record["verbatim"]
+    rows = [
+        ["first quote holds the answer", share(quotes["first quote"], quotes["interval"])],
+        ["any of three quotes does", f"{quotes['any of three']:.3f}"],
+        ["the sentence of highest cosine does, same hits", f"{quotes['highest cosine']:.3f}"],
+        ["quotes that are verbatim", f"{verbatim['verbatim']:,} of {verbatim['quotes']:,}"],
+        ["mean length of the first quote", f"{quotes['characters of the first quote']:.0f} characters"],
+    ]
+    for name, one in record["abstention"].items():
+        rows.append([f"AUROC, {name}", share(one["auroc"], one["interval"])])
+        kept = f"{one['answered of answerable']:.0%} answered, {one['refused of unanswerable']:.0%} refused"
+        rows.append(["… answerable questions answered, unanswerable ones refused", kept])
+    rows.append(["seconds a question, median", f"{record['seconds']['median']:.3f}"])
+    said = f"{quotes['questions']:,} answerable questions of {record['set']}, {record['paragraphs']:,} paragraphs"
+    return table([said, "measured (95 %)"], rows) + run_line(record, "answers")
+
+
+def risk() -> str:
+    """What is right among the surest questions."""
+    record = result("answers")
+    rows = [
+        [
+            f"{one['coverage']:.0%}",
+            f"{one['right']:.3f} [{one['low']:.3f}, {one['high']:.3f}]",
+            f"{one['confidence from']:.2f}",
+        ]
+        for one in record["risk"]
+    ]
+    return table(["surest share of the answerable questions", "first quote right (95 %)", "confidence from"], rows)
+
+
+def share(value: float, interval: Sequence[float]) -> str:
+    """A share with its interval."""
+    return f"**{value:.3f}** [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
 def start() -> str:
     """How long people wait."""
     record = result("start")
@@ -116,6 +155,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "retrieval": retrieval,
     "retrieval-more": retrieval_more,
+    "answers": answers,
+    "risk": risk,
     "start": start,
 }
 

@@ -15,7 +15,8 @@ import pytest
 NOTES = {
     "garden.md": "# Garden\n\n## Tomatoes\n\nThe tomatoes were planted on 12 May 2023. They need water daily.\n\n"
     "## Compost\n\nTurn the compost every second Sunday.\n",
-    "house/boiler.txt": "The boiler is serviced each October by Hartmann and Sons.\n\nIts pressure should be 1.5 bar.\n",
+    "house/boiler.txt": "The boiler is serviced each October by Hartmann and Sons.\n\n"
+    "Its pressure should be 1.5 bar.\n",
     "house/roof.txt": "The roof was repaired in 2019 for 4,200 euros after the storm.\n",
     "recipes/bread.md": "# Bread\n\nBake the bread at 230 degrees for forty minutes. Let it rest for an hour.\n",
     "tools.py": 'def pressure(bar):\n    """Convert bar to pascal."""\n    return bar * 100_000\n',

@@ -113,8 +113,8 @@ def check_words(make: Callable[[Path], Words], folder: Path) -> None:
     other = make(folder / "full")
     texts[999] = "schist"
     other.add(np.array([999]), ["schist"], ["en"])
-    for one in (store, other):
-        _same_words(one, texts, "schist", 5)
+    for index in (store, other):
+        _same_words(index, texts, "schist", 5)
 
 
 def _same_words(store: Words, texts: dict[int, str], word: str, k: int, within: Ids | None = None) -> None:

@@ -157,7 +157,8 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(notes: Path, tmp_pat
     growing.write_text("A line of the log.\n" * 2_000)
     code = (
         "import sys, time\nend = time.time() + 3\n"
-        "with open(sys.argv[1], 'a') as f:\n while time.time() < end:\n  f.write('more\\n'); f.flush(); time.sleep(0.002)"
+        "with open(sys.argv[1], 'a') as f:\n"
+        " while time.time() < end:\n  f.write('more\\n'); f.flush(); time.sleep(0.002)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(growing)]), Library.open(tmp_path / "library") as library:
         report = library.add([notes])
