@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-from quoth import lock
+from quoth import __version__, lock
 from quoth.catalog import SCHEMA_VERSION
 from quoth.errors import QuothError
 from quoth.parts import REINDEX, Parts, check_encoder
@@ -31,7 +34,7 @@ class Check:
 def examine(parts: Parts) -> list[Check]:
     """Every check, in the order in which repairs make sense."""
     checks: list[Check] = []
-    for check in (_catalog, _model, _words, _vectors, _windows, _state, _space, _permissions):
+    for check in (_versions, _catalog, _model, _words, _vectors, _windows, _state, _space, _permissions):
         try:
             checks += check(parts)
         except QuothError as error:
@@ -41,6 +44,12 @@ def examine(parts: Parts) -> list[Check]:
 
 def _name(check: Callable[..., object]) -> str:
     return check.__name__.strip("_")
+
+
+def _versions(parts: Parts) -> Iterator[Check]:
+    engines = ", ".join(f"{name} {version(name)}" for name in ("openvino", "tantivy", "turbovec", "tokenizers"))
+    found = f"quoth {__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {engines}"
+    yield Check("versions", True, found)
 
 
 def _catalog(parts: Parts) -> Iterator[Check]:

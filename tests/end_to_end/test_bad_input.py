@@ -130,6 +130,28 @@ def test_a_library_on_a_read_only_disk_can_be_searched(quoth: Quoth, notes: Path
                 path.chmod(0o700 if path.is_dir() else 0o600)
 
 
+@pytest.mark.slow
+def test_a_full_disk_is_one_clear_error_and_loses_nothing(quoth: Quoth, tmp_path: Path) -> None:
+    many, disk = tmp_path / "many", tmp_path / "disk"
+    many.mkdir(), disk.mkdir()
+    for number in range(700):
+        (many / f"{number:03}.txt").write_text(f"Note {number}. " + f"The token of note {number} is fox{number}. " * 60)
+    if not mount("-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)):
+        pytest.skip("only a superuser may mount a small disk")
+    try:
+        done = quoth("add", str(many), library=disk / "library")
+        assert done.code == 1
+        assert f"error: the disk with the library {disk / 'library'} is full\n  try: free some space" in done.err
+        kept = quoth("status", "--json", library=disk / "library").json["files"]
+        assert isinstance(kept, int)
+        assert 0 < kept < 700
+        mount("-o", "remount,size=60m", str(disk))
+        report = quoth("sync", "--json", library=disk / "library").json
+        assert (report["unchanged"], report["added"]) == (kept, 700 - kept)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_an_altered_model_is_refused_by_its_hash(tmp_path: Path) -> None:
     copy = tmp_path / "minilm"
     shutil.copytree(MODEL, copy)
