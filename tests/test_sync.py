@@ -174,6 +174,12 @@ def test_links_lead_nowhere_outside_and_pipes_are_not_opened(library: Library, n
         library.show(tmp_path / "secret.txt")
 
 
+def test_a_library_inside_a_source_does_not_read_itself(notes: Path) -> None:
+    with Library.open(notes / "library") as library:
+        assert counts(library.add([notes])) == {"added": 5}
+        assert counts(library.sync()) == {"unchanged": 5}
+
+
 def test_what_quothignore_names_stays_out(library: Library, notes: Path) -> None:
     library.add([notes])
     (notes / ".quothignore").write_text("house/\n*.py\n")

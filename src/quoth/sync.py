@@ -162,7 +162,10 @@ def _plan(parts: Parts, source: Source, options: Options, report: Report) -> _Pl
     plan = _Plan(source, known)
     seen: set[str] = set()
     unread: list[str] = []
+    own = str(parts.folder) + os.sep
     for found in walk(Path(source.path)):
+        if found.path.startswith(own):
+            continue  # a library inside a source does not read itself
         seen.add(found.path)
         if isinstance(found, Skip):
             report.skipped.append(found)

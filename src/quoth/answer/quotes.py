@@ -52,7 +52,7 @@ def choose(
         text = texts(one.document)
         start, end = readable(text, one, stretches[one.hit].spans)
         quote = Chosen(one.document, start, end, text[start:end], score, one.hit)
-        if not quote.text.strip() or any(_same(quote, other) for other in chosen):
+        if not any(map(str.isalpha, quote.text)) or any(_same(quote, other) for other in chosen):
             continue
         if not verified(one, quote, texts):
             notes.append(f"A quote from {one.document} was dropped: the text there is not the text that was searched.")
