@@ -79,9 +79,14 @@ def test_a_quote_from_a_file_that_changed_since_is_marked(notes: Path, tmp_path:
     with Library.open(tmp_path / "library") as library:
         library.add([notes])
         roof = notes / "house" / "roof.txt"
-        os.utime(roof, (1, 1))
+        before = roof.stat()
+        roof.write_text(roof.read_text().replace("2019", "2021"))
+        os.utime(roof, ns=(before.st_atime_ns, before.st_mtime_ns))
         answer = library.ask("When was the roof repaired?")
         assert f"{roof} has changed since it was read: quoth sync" in answer.notes
+        roof.unlink()
+        answer = library.ask("When was the roof repaired?")
+        assert f"{roof} is not there any more: quoth sync" in answer.notes
 
 
 def test_hits_can_be_narrowed(notes: Path, tmp_path: Path) -> None:

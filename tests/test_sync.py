@@ -118,6 +118,15 @@ def test_a_source_that_is_gone_is_kept_and_asked_about(library: Library, notes: 
     assert len(ids(library)) > 0
 
 
+def test_a_source_that_is_suddenly_empty_is_asked_about(library: Library, notes: Path) -> None:
+    library.add([notes])
+    notes.rename(notes.with_name("elsewhere"))
+    notes.mkdir()
+    report = library.sync()
+    assert [failure.reason for failure in report.failed] == ["the source is empty; nothing of it was removed"]
+    assert len(ids(library)) > 0
+
+
 def test_a_path_inside_a_source_is_no_second_source(library: Library, notes: Path) -> None:
     library.add([notes])
     library.add([notes / "house"])

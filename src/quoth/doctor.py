@@ -82,6 +82,12 @@ def _index(parts: Parts, name: str) -> Iterator[Check]:
         yield Check(name, False, "the index is missing", f"{REINDEX} --{name}")
         return
     held = parts.words.ids() if name == "words" else parts.vectors.ids()
+    for first in range(0, len(held), 16_384):
+        if name == "vectors":
+            parts.vectors.fetch(held[first : first + 16_384])
+    for found in parts.catalog.passages(held[:: max(1, len(held) // 50)].tolist()).values():
+        if name == "words":
+            parts.words.search(found.text, 10)
     orphans, lost = len(np.setdiff1d(held, known)), len(np.setdiff1d(known, held))
     if lost:
         yield Check(name, False, f"{lost:,} of {len(known):,} passages are not in the index", f"{REINDEX} --{name}")

@@ -7,6 +7,7 @@ ask                  question → Hit → sentences → verified Quote → Answe
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from quoth.find import Found
     from quoth.recipe import Recipe
 
+LONGEST_WORD = 1_000
+"""Characters without a space of a question that are used; languages without spaces write sentences so."""
 LONGEST_QUESTION = 10_000
 """Characters of a question that are used."""
 
@@ -129,8 +132,7 @@ class Library:
             if not os.path.lexists(place):
                 raise NotFound(f"there is no file or folder {place}", "check the name")
         self._writable()
-        sources = {one.id: one for one in map(self._source_for, places)}
-        return self._sync(list(sources.values()), password, retry, workers, watch)
+        return self._sync((), password, retry, workers, watch, places)
 
     def sync(
         self,
@@ -309,18 +311,19 @@ class Library:
             hint = "copy it to a writable folder, or choose another with --library"
             raise ReadOnly(f"the library in {self._parts.folder} is on a read-only disk", hint)
 
-    def _source_for(self, place: str) -> Source:
-        """The source that holds this path, registered if there is none."""
-        owner = next((one for one in self.sources() if _inside(place, one.path)), None)
-        return owner or self._parts.catalog.add_source(place)
-
     def _sync(
-        self, sources: Sequence[Source], password: str | None, retry: bool, workers: int | None, watch: Watcher
+        self,
+        sources: Sequence[Source],
+        password: str | None,
+        retry: bool,
+        workers: int | None,
+        watch: Watcher,
+        places: Sequence[str] = (),
     ) -> Report:
         from quoth import sync as synced
 
         options = synced.Options(password, retry, workers or min(4, os.cpu_count() or 1))
-        return synced.sync(self._parts, sources, options, watch)
+        return synced.sync(self._parts, sources, options, watch, places)
 
     def _explanation(self, found: Found, draft: Draft, most: int = 5) -> Explanation:
         """The first hits of each index and of both, and what the decision rested on."""
@@ -406,16 +409,16 @@ def _refusal(searched: Searched, draft: Draft) -> str:
 
 
 def _changed(files: Sequence[File]) -> list[str]:
-    """A sentence for each file that is not on disk as it was read."""
+    """A sentence for each file that is not on disk as it was read; quoted files are few, so they are hashed."""
     notes = []
     for file in files:
         try:
-            now = Path(file.path).stat()
-            same = (now.st_size, now.st_mtime_ns) == (file.size, file.mtime_ns)
+            with Path(file.path).open("rb") as now:
+                same = hashlib.file_digest(now, "sha256").hexdigest() == file.sha256
+            if not same:
+                notes.append(f"{file.path} has changed since it was read: quoth sync")
         except OSError:
-            same = False
-        if not same:
-            notes.append(f"{file.path} has changed since it was read: quoth sync")
+            notes.append(f"{file.path} is not there any more: quoth sync")
     return notes
 
 
@@ -423,6 +426,7 @@ def _question(text: str) -> tuple[str, list[str]]:
     """The question without control characters and beyond measure, and what was left out of it."""
     # control characters and lone surrogates are no words; format characters join words in many scripts
     clean = " ".join("".join(" " if category(one) in ("Cc", "Cs") else one for one in text).split())
+    clean = " ".join(word[:LONGEST_WORD] for word in clean.split())
     if not any(one.isalnum() for one in clean):
         raise UsageError("the question holds no words", 'quoth ask "what you want to know"')
     if len(clean) <= LONGEST_QUESTION:

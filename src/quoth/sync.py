@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from quoth.ingest.worker import Outcome
     from quoth.types import Encoder, Ids
 
-PASSAGES, FILES = 1024, 256
-"""How much is encoded and written at once; what is written stays, whatever comes after."""
+PASSAGES, FILES, SECONDS = 1024, 256, 5.0
+"""How much is encoded and written at once, or how long read; what is written stays, whatever comes after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,10 @@ class _Plan:
     gone: list[File] = field(default_factory=list)
 
 
-def sync(parts: Parts, sources: Sequence[Source], options: Options, watch: Watcher) -> Report:
-    """Bring these sources into step and report what was done.
+def sync(
+    parts: Parts, sources: Sequence[Source], options: Options, watch: Watcher, places: Sequence[str] = ()
+) -> Report:
+    """Bring these sources, and those of `places`, which are registered, into step and report what was done.
 
     Files that fail are in `report.failed` and do not stop the run. Raises `Locked` when another
     process writes, `LibraryError` when the disk is full; what was written before stays.
@@ -71,7 +73,8 @@ def sync(parts: Parts, sources: Sequence[Source], options: Options, watch: Watch
         parts.catalog.set("writing", "1")
         parts.catalog.set("encoder", parts.encoder_spec)
         parts.catalog.set("fingerprint", parts.encoder.fingerprint)
-        plans = [plan for source in sources if (plan := _plan(parts, source, options, report))]
+        wanted = {one.id: one for one in [*sources, *(_source_of(parts, place) for place in places)]}
+        plans = [plan for source in wanted.values() if (plan := _plan(parts, source, options, report))]
         for plan in plans:
             for file, found in plan.moved:
                 parts.catalog.move(file, found.path, found.mtime_ns)
@@ -152,6 +155,14 @@ def rebuild(parts: Parts, name: str, watch: Watcher) -> int:
     return len(ids)
 
 
+def _source_of(parts: Parts, place: str) -> Source:
+    """The source that holds this path, registered if there is none."""
+    for source in parts.catalog.sources():
+        if place == source.path or place.startswith(source.path.rstrip(os.sep) + os.sep):
+            return source
+    return parts.catalog.add_source(place)
+
+
 def _plan(parts: Parts, source: Source, options: Options, report: Report) -> _Plan | None:
     """What changed in a source since the last run; None when it is gone as a whole."""
     if not os.path.lexists(source.path):
@@ -180,6 +191,11 @@ def _plan(parts: Parts, source: Source, options: Options, report: Report) -> _Pl
             plan.read.append(found)
         else:
             _stays(file, report)
+    if known and not seen:
+        # an empty folder is what a disk that is not mounted looks like
+        hint = f"if its files are gone for good: quoth remove {source.path}"
+        report.failed.append(Failure(source.path, "the source is empty; nothing of it was removed", hint))
+        return None
     # what lies in a folder that could not be listed is not gone
     plan.gone = [file for path, file in known.items() if path not in seen and not path.startswith(tuple(unread))]
     _find_moved(plan)
@@ -221,15 +237,16 @@ def _read(parts: Parts, plans: Sequence[_Plan], options: Options, report: Report
     progress = Progress("reading", 0, len(jobs), 0, 0, sum(found.size for _, found in jobs))
     watch(progress)
     batch: list[tuple[_Plan, Outcome]] = []
+    written = time.monotonic()
     with ReadPool(FOLDER / "tokenizer.json", workers=options.workers, timeout=options.timeout) as pool:
         outcomes = pool.map(Job(found.path, options.password) for _, found in jobs)
         for (plan, found), outcome in zip(jobs, outcomes, strict=True):
             batch.append((plan, outcome))
             waiting = sum(len(passages) for _, one in batch for _, passages in one.documents)
             progress = replace(progress, files=progress.files + 1, bytes=progress.bytes + found.size)
-            if waiting >= PASSAGES or len(batch) >= FILES:
+            if waiting >= PASSAGES or len(batch) >= FILES or time.monotonic() - written > SECONDS:
                 _write(parts, batch, report)
-                batch = []
+                batch, written = [], time.monotonic()
                 progress = replace(progress, passages=report.passages)
             watch(progress)
     _write(parts, batch, report)

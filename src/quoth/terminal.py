@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from quoth.library import Explanation, Status
     from quoth.types import Answer, Box, Document, Hit, Hits, Progress, Quote, Report, Watcher
 
+UNSAFE = re.compile("[\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]|\\r(?!\\n)")
+"""Characters by which a file could move the cursor, set colours or turn text around on a terminal."""
 AROUND = 400
 """Characters shown before and after the place that `show --at` names."""
 
@@ -45,6 +48,8 @@ def span(text: str | None) -> tuple[int, int] | None:
     start, _, end = text.partition(":")
     if not start.isdecimal() or (end and not end.isdecimal()):
         raise UsageError(f"{text!r} is not a place", "write it as START or START:END, in characters")
+    if end and int(end) <= int(start):
+        raise UsageError(f"{text!r} is no place: it ends before it starts", "write it as START:END, in characters")
     return int(start), int(end or int(start) + 1)
 
 
@@ -136,7 +141,8 @@ def show_report(report: Report, as_json: bool) -> None:
     done = [f"{count:,} {name}" for name in names if (count := getattr(report, name))]
     click.echo(f"{', '.join(done) or 'nothing to do'} · {report.passages:,} passages · {report.seconds:.1f} s")
     for failure in report.failed[:20]:
-        click.echo(f"  failed: {failure.path}: {failure.reason}" + (f" (try: {failure.hint})" if failure.hint else ""))
+        hint = f" (try: {failure.hint})" if failure.hint else ""
+        click.echo(_safe(f"  failed: {failure.path}: {failure.reason}{hint}"))
     if len(report.failed) > 20:
         click.echo(f"  … and {len(report.failed) - 20:,} more failed; see --json")
     if report.skipped:
@@ -217,13 +223,13 @@ def show_document(document: Document, place: tuple[int, int] | None, boxes: Sequ
             record["boxes"] = [dataclasses.asdict(box) for box in boxes]
         return _print_json(record)
     if place is None:
-        click.echo(document.text)
+        click.echo(_safe(document.text))
         return None
     start, end = place
     at = document.place(start)
-    click.echo(f"{document.path}\n{', '.join(_details(at.page, at.line, at.heading, at.cells))}\n")
+    click.echo(f"{_safe(document.path)}\n{', '.join(_details(at.page, at.line, at.heading, at.cells))}\n")
     before, after = document.text[max(0, start - AROUND) : start], document.text[end : end + AROUND]
-    click.echo(before + click.style(document.text[start:end], reverse=True) + after)
+    click.echo(_safe(before) + click.style(_safe(document.text[start:end]), reverse=True) + _safe(after))
     return None
 
 
@@ -288,12 +294,17 @@ def _print_json(record: Mapping[str, object]) -> None:
     click.echo(json.dumps(record))
 
 
+def _safe(text: str) -> str:
+    """The text with characters that command a terminal written out."""
+    return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 def _quoted(text: str) -> str:
-    return f"“{text}”"
+    return f"“{_safe(text)}”"
 
 
 def _short(text: str, limit: int = 200) -> str:
-    line = " ".join(text.split())
+    line = _safe(" ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -308,4 +319,4 @@ def _details(page: int | None, line: int | None, heading: str | None, cells: str
 
 def _where(found: Quote | Hit) -> str:
     details = _details(found.page, found.line, found.heading, found.cells)
-    return " · ".join([found.document, *details])
+    return _safe(" · ".join([found.document, *details])).replace("\n", "\\n")

@@ -117,6 +117,8 @@ def test_filters_narrow_by_folder_name_kind_and_date(catalog: Catalog) -> None:
     assert ids(folders=("/a/box.mbox",)) == [7, 8]
     assert ids(folders=("/a/100%_[x]",)) == [9, 10]
     assert ids(folders=("*.py", "b")) == [3, 4, 5, 6]
+    assert ids(folders=("/a/*/two*",)) == [3, 4]
+    assert ids(folders=("100%_[x]",)) == [9, 10]
     assert ids(kinds=("pdf", ".PY")) == [3, 4, 5, 6]
     assert ids(after=200.0, before=400.0) == [3, 4, 5, 6]
     assert ids(folders=("/a",), kinds=("text",), before=200.0) == [1, 2]

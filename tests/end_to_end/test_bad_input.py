@@ -174,6 +174,45 @@ def test_a_deleted_index_is_rebuilt(name: str, quoth: Quoth, notes: Path, tmp_pa
     assert quoth("doctor").code == 0
 
 
+@pytest.mark.parametrize("name", ["words", "vectors"])
+def test_a_damaged_index_is_one_clear_error_that_doctor_finds_too(
+    name: str, quoth: Quoth, notes: Path, tmp_path: Path
+) -> None:
+    for number in range(300):
+        (notes / f"{number}.txt").write_text(f"Note {number} is about animal{number % 7} and plant{number % 11}.\n")
+    quoth("add", str(notes))
+    pattern = "*.term" if name == "words" else "**/rows-*"
+    for file in (tmp_path / "library" / name).glob(pattern):
+        file.write_bytes(b"\xff" * file.stat().st_size)
+    done = quoth("search", "animal3 plant4")
+    assert (done.code, done.err.splitlines()[-1]) == (1, f"  try: quoth reindex --{name}")
+    assert "Traceback" not in done.err
+    assert quoth("doctor").code == 1
+    assert quoth("reindex", f"--{name}").code == 0
+    assert quoth("search", "animal3 plant4").code == 0
+
+
+def test_a_file_cannot_command_the_terminal(quoth: Quoth, notes: Path) -> None:
+    (notes / "evil.txt").write_text("The parrot of Paul says \x1b]0;owned\x07 hello \u202e there.\n")
+    quoth("add", str(notes))
+    out = quoth("ask", "What does the parrot of Paul say?").out
+    assert "\\x1b]0;owned\\x07 hello \\u202e there" in out
+    assert not any(one in out for one in "\x1b\x07\u202e")
+
+
+def test_a_question_of_one_endless_word_is_cut(notes: Path, tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library") as library:
+        library.add([notes])
+        assert not library.ask("w" * 50_000).answered
+
+
+def test_a_refused_add_registers_nothing(quoth: Quoth, notes: Path, tmp_path: Path) -> None:
+    quoth("add", str(notes / "house"))
+    with lock.writer(tmp_path / "library"):
+        assert quoth("add", str(notes / "recipes")).code == 1
+    assert len(quoth("sources", "--json").json["sources"]) == 1  # type: ignore[arg-type]
+
+
 def test_a_file_that_changes_while_it_is_read_is_read_again(notes: Path, tmp_path: Path) -> None:
     growing = notes / "growing.log"
     growing.write_text("A line of the log.\n" * 2_000)

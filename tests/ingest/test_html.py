@@ -121,3 +121,23 @@ def test_every_clipped_page_has_its_article() -> None:
     if not pages:
         pytest.skip("QUOTH_DATA names no folder with the unpacked library")
     assert [page.name for page in pages if len(read(page)[0].text) < 200] == []
+
+
+def test_what_the_pages_own_style_sheet_hides_is_kept_apart() -> None:
+    page = (
+        b"<html><head><style>/* p { } */ @media print { p { display: none } } .off, #gone { display:none }"
+        b" .faint{font-size:0}</style></head><body><p>The walrus lives in the bay and eats clams all day long.</p>"
+        b"<p class='off'>SECRET one</p><div id=gone><p>SECRET two</p></div><span class='faint'>SECRET three</span>"
+        b"</body></html>"
+    )
+    document = read_data(page, "/page.html")[0]
+    assert document.text == "The walrus lives in the bay and eats clams all day long."
+    assert all(f"SECRET {number}" in document.hidden for number in ("one", "two", "three"))
+
+
+def test_a_style_sheet_that_hides_the_article_until_a_script_runs_is_not_believed() -> None:
+    page = (
+        b"<html><head><style>main { opacity: 0 }</style></head><body>"
+        b"<main><p>A long and visible article.</p></main></body></html>"
+    )
+    assert read_data(page, "/page.html")[0].text == "A long and visible article."

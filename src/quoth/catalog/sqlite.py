@@ -424,14 +424,16 @@ def _where(filters: Filters) -> tuple[str, list[object]]:
     values: list[object] = []
     folders: list[str] = []
     for folder in filters.folders:
-        if os.sep in folder:
+        pattern = folder.rstrip(os.sep).replace("[", "[[]")  # only * and ? have a meaning here
+        if os.sep in folder and not ("*" in folder or "?" in folder):
             inside = os.fsencode(folder.rstrip(os.sep))
             # "/a/b" covers itself, "/a/b/…" and "/a/b#…" (messages and attachments)
             folders.append("d.path = ? or substr(d.path, 1, ?) in (?, ?)")
             values += [inside, len(inside) + 1, inside + os.fsencode(os.sep), inside + b"#"]
         else:
+            start = "" if os.sep in folder else "*/"
             folders.append("cast(d.path as text) glob ? or cast(d.path as text) glob ?")
-            values += [f"*/{folder}", f"*/{folder}/*"]
+            values += [f"{start}{pattern}", f"{start}{pattern}/*"]
     if folders:
         clauses.append("(" + " or ".join(folders) + ")")
     if filters.kinds:

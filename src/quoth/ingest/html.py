@@ -1,18 +1,20 @@
 """HTML: the article of a page as a person reads it, without menus, banners and what is hidden.
 
 Covered: hidden by attribute or inline style (display, visibility, opacity, size 0, colour on the same
-colour, moved off the page), comments, templates. Not covered: hidden by a style sheet or a script.
+colour, moved off the page) or by the page's own style sheets, comments, templates. Not covered: hidden by
+a linked style sheet or a script.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePath
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from quoth.ingest.decode import decode
 from quoth.types import Document, Mark
@@ -36,6 +38,9 @@ HIDING = re.compile(
     r"|(?:^|[;\s])(?:max-)?height\s*:\s*0(?:px)?\s*;.*overflow\s*:\s*hidden|color\s*:\s*transparent",
     re.I | re.S,
 )
+CSS_COMMENT = re.compile(r"/\*.*?\*/", re.S)
+AT_RULE = re.compile(r"@[^{;]*(?:;|\{(?:[^{}]*\{[^{}]*\})*[^{}]*\})")
+RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 COLOUR = re.compile(r"(?:^|;)\s*(color|background(?:-color)?)\s*:\s*([^;!]+)", re.I)
 NAMED = {"white": "#fff", "black": "#000", "#ffffff": "#fff", "#000000": "#000"}
 PARTS = frozenset(
@@ -144,12 +149,42 @@ def _taken_out(tree: LexborHTMLParser) -> Iterator[str]:
             continue
         yield " ".join(node.text(separator=" ").split())
         node.decompose()
+    for node in _hidden_by_sheet(tree):
+        yield " ".join(node.text(separator=" ").split())
+        node.decompose()
     root = tree.root
     comments = [node for node in _walk(root) if node.is_comment_node] if root else []
     for node in comments:
         yield " ".join((node.comment_content or "").split())
         node.decompose()
     tree.strip_tags(SILENT)
+
+
+def _hidden_by_sheet(tree: LexborHTMLParser) -> list[LexborNode]:
+    """The outermost elements that the page's own style sheets hide.
+
+    Sheets that hide more than half of the words wait for a script to show them, and are not believed.
+    """
+    found: dict[int, LexborNode] = {}
+    for sheet in tree.css("style"):
+        rules = AT_RULE.sub(" ", CSS_COMMENT.sub(" ", sheet.text()))
+        for selectors, body in RULE.findall(rules):
+            if HIDING.search(body) or _same_colour(body):
+                for selector in selectors.split(","):
+                    with suppress(SelectolaxError):
+                        nodes = tree.css(selector.strip()) if ":" not in selector else []
+                        found.update({node.mem_id: node for node in nodes if node.tag not in ("html", "body")})
+    outer = [node for node in found.values() if not any(above.mem_id in found for above in _above(node))]
+    words = len(tree.body.text()) if tree.body else 0
+    return outer if 2 * sum(len(node.text()) for node in outer) <= words else []
+
+
+def _above(node: LexborNode) -> Iterator[LexborNode]:
+    """The elements around an element."""
+    parent = node.parent
+    while parent is not None:
+        yield parent
+        parent = parent.parent
 
 
 def _same_colour(style: str) -> bool:

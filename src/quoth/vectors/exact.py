@@ -79,6 +79,9 @@ class ExactRows:
         found, rows = self.locate(ids)
         vectors = np.zeros((len(ids), self.dimensions), dtype=np.float32)
         vectors[found] = self.read(rows)
+        lengths = np.einsum("ij,ij->i", vectors[found], vectors[found])
+        if not (np.abs(lengths - 1) < 0.05).all():
+            raise LibraryError("The vector index is damaged: it holds vectors that are not of unit length", HINT)
         return vectors
 
     def locate(self, ids: Ids) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

@@ -5,14 +5,15 @@ Document frequencies count replaced passages until tantivy merges their segment 
 
 from __future__ import annotations
 
+import functools
 import math
 import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 import tantivy
@@ -29,6 +30,8 @@ HEAP = 32_000_000
 """Memory of the writer in bytes; what does not fit is flushed to a segment of its own."""
 TERMS = 96
 """A question's rarest words; BM25 hardly changes beyond, and its time grows with each."""
+P = ParamSpec("P")
+R = TypeVar("R")
 READ = 200_000
 """Characters of a question that are read."""
 NARROW = 0.02
@@ -37,6 +40,24 @@ NARROW = 0.02
 fetched than asked for and the others left out."""
 BATCH = 1_000
 MUST, SHOULD = tantivy.Occur.Must, tantivy.Occur.Should
+
+
+def _undamaged(method: Callable[P, R]) -> Callable[P, R]:
+    """The method, with one clear error for damaged files.
+
+    They show as ValueError, or as a panic of the Rust below, which is no Exception.
+    """
+
+    @functools.wraps(method)
+    def _checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except BaseException as error:
+            if isinstance(error, ValueError) or type(error).__name__ == "PanicException":
+                raise LibraryError(f"The word index is damaged ({error})", HINT) from None
+            raise
+
+    return _checked
 
 
 class TantivyWords:
@@ -82,6 +103,7 @@ class TantivyWords:
             self._delete(writer, ids)
             _commit(writer)
 
+    @_undamaged
     def search(self, query: str, k: int, within: Ids | None = None) -> Ranked:
         searcher = self._searcher()
         wanted = self._query(searcher, query)
@@ -108,6 +130,7 @@ class TantivyWords:
                 return Ranked(ids[order], scores[order])
             limit *= 4
 
+    @_undamaged
     def score(self, query: str, ids: Ids) -> Floats:
         scores = np.zeros(len(ids), np.float32)
         searcher = self._searcher()
@@ -123,6 +146,7 @@ class TantivyWords:
             scores[hit] = values[place[hit]]
         return scores
 
+    @_undamaged
     def ids(self) -> Ids:
         searcher = self._searcher()
         if not searcher.num_docs:
