@@ -141,3 +141,11 @@ def test_rare_words_weigh_more_and_weights_add_up_to_one() -> None:
     assert sum(about.weights.values()) == pytest.approx(1)
     assert sorted(about.weights, key=about.weights.__getitem__) == ["oil", "pric", "ctenophora"]
     assert about.known == pytest.approx(1)
+
+
+def test_lines_that_only_say_where_a_link_leads_are_not_quoted() -> None:
+    notes = {
+        "/n/docs.md": "Garden docs are chaired by Mara.\n\n[garden docs]: https://garden.example/docs\n[chaired docs]:\n"
+    }
+    draft = ask("Who chairs the garden docs?", notes)
+    assert not any("]:" in quote.text for quote in (*draft.quotes, *draft.also))

@@ -34,6 +34,9 @@ them as many first quotes hold the answer (0.807 of SQuAD 2.0 dev's questions), 
 BESIDE = 200
 """Characters before and after a passage in which its first and last sentence may go on."""
 
+LINKS = re.compile(r"^[ \t]*\[?[^\]\n]+\]:[ \t]*\S*[ \t]*$", re.M)
+"""Lines of Markdown that only say where a link leads."""
+
 _MONTH = (
     r"jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|märz|apr(?:il)?|may|mai|june?|juni|july?|juli|aug(?:ust)?"
     r"|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?"
@@ -124,7 +127,7 @@ def candidates(
         stretches.append(Stretch(spans, covered))
         for order, span in enumerate(spans):
             start, end = bare(text, *span)
-            if (hit.document, start, end) in seen or not text[start:end].strip(" |-=_*#:+\t\n"):
+            if (hit.document, start, end) in seen or LINKS.sub("", text[start:end]).strip(" |-=_*#:+\t\n") == "":
                 continue
             seen.add((hit.document, start, end))
             heading = is_heading(text, *span)
