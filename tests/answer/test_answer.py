@@ -144,8 +144,6 @@ def test_rare_words_weigh_more_and_weights_add_up_to_one() -> None:
 
 
 def test_lines_that_only_say_where_a_link_leads_are_not_quoted() -> None:
-    notes = {
-        "/n/docs.md": "Garden docs are chaired by Mara.\n\n[garden docs]: https://garden.example/docs\n[chaired docs]:\n"
-    }
+    text = "Garden docs are chaired by Mara.\n\n[garden docs]: https://garden.example/docs\n[chaired docs]:\n"
     draft = ask("Who chairs the garden docs?", {"/n/docs.md": text})
     assert not any("]:" in quote.text for quote in (*draft.quotes, *draft.also))
