@@ -27,7 +27,7 @@ setup: $(VENV)/.dev  ## create .venv with everything that tests and checks need
 
 run: $(VENV)/.run  ## install, add this project's own files, ask a question, print the quoted answer
 	$(BIN)/quoth --library .quoth add README.md docs examples
-	$(BIN)/quoth --library .quoth ask "How many square metres does the flat have?"
+	$(BIN)/quoth --library .quoth ask "What does it cost if the burner nozzle has to be replaced?"
 
 test: $(VENV)/.dev  ## run every test
 	$(BIN)/python -m pytest
