@@ -27,7 +27,6 @@ class Found:
     by_words: Ranked
     by_vectors: Ranked
     hits: tuple[Hit, ...]
-    missing: bool
 
 
 def find(parts: Parts, question: str, k: int, filters: Filters | None, recipe: Recipe) -> Found:
@@ -35,7 +34,6 @@ def find(parts: Parts, question: str, k: int, filters: Filters | None, recipe: R
     missing = parts.missing()
     asked = parts.encoder.encode([question])[0]
     within = parts.catalog.passage_ids(filters) if filters and filters != Filters() else None
-    total = parts.catalog.counts()["passages"] if within is None else len(within)
     depth = max(recipe.depth, 2 * k)
     while True:
         by_words = _nothing() if "words" in missing else parts.words.search(question, depth, within)
@@ -47,8 +45,8 @@ def find(parts: Parts, question: str, k: int, filters: Filters | None, recipe: R
         words = np.zeros(len(ids), np.float32) if "words" in missing else parts.words.score(question, ids)
         vectors = np.zeros(len(ids), np.float32) if "vectors" in missing else parts.vectors.fetch(ids) @ asked
         hits = _ranked(question, k, [passages[one] for one in ids.tolist()], words, vectors, recipe.weights)
-        if len(hits) >= k or depth >= total:
-            return Found(asked, by_words, by_vectors, tuple(hits), bool(missing))
+        if len(hits) >= k or depth >= (parts.catalog.counts()["passages"] if within is None else len(within)):
+            return Found(asked, by_words, by_vectors, tuple(hits))
         depth *= 4
 
 

@@ -19,7 +19,7 @@ from unicodedata import category
 
 from quoth.catalog import File, Source
 from quoth.errors import LibraryError, Locked, NotFound, QuothError, ReadError, ReadOnly, UsageError
-from quoth.parts import Parts
+from quoth.parts import Parts, inside
 from quoth.types import Answer, Box, Document, Filters, Hit, Hits, Progress, Quote, Ranked, Report, Searched, Watcher
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Library:
         library remembers it. On a read-only disk the library can be searched. Raises `LibraryError`
         when there is none and `create` is false.
         """
-        place = Path(os.path.abspath(Path(folder).expanduser())) if folder else default_folder()
+        place = Path(_absolute(folder)) if folder else default_folder()
         exists = (place / "catalog.sqlite").exists()
         if not exists and not create:
             raise LibraryError(f"there is no library in {place}", "quoth add FOLDER")
@@ -127,7 +127,7 @@ class Library:
         A path inside a source that is there already syncs that source. A path that does not exist
         raises `NotFound` before anything is read; a file that fails is in `report.failed`.
         """
-        places = [os.path.abspath(os.path.expanduser(os.fspath(path))) for path in paths]
+        places = [_absolute(path) for path in paths]
         for place in places:
             if not os.path.lexists(place):
                 raise NotFound(f"there is no file or folder {place}", "check the name")
@@ -146,8 +146,8 @@ class Library:
         """Bring all sources, or those that hold these paths, into step with the disk."""
         sources = self.sources()
         if paths:
-            places = [os.path.abspath(os.path.expanduser(os.fspath(path))) for path in paths]
-            held = {place: [one for one in sources if _inside(place, one.path)] for place in places}
+            places = [_absolute(path) for path in paths]
+            held = {place: [one for one in sources if inside(place, one.path)] for place in places}
             for place, owners in held.items():
                 if not owners:
                     raise NotFound(f"{place} is in no source of this library", f"quoth add {place}")
@@ -161,9 +161,9 @@ class Library:
         A file that stays in its folder comes back with the next sync, unless `.quothignore` names it.
         """
         self._writable()
-        place = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        place = _absolute(path)
         source = next((one for one in self.sources() if one.path == place), None)
-        files = [file for file in self._parts.catalog.files() if _inside(file.path, place)]
+        files = [file for file in self._parts.catalog.files() if inside(file.path, place)]
         if not source and not files:
             raise NotFound(f"{place} is not in this library", "quoth sources")
         from quoth import sync as synced
@@ -435,6 +435,6 @@ def _question(text: str) -> tuple[str, list[str]]:
     return clean[:LONGEST_QUESTION], [note]
 
 
-def _inside(path: str, folder: str) -> bool:
-    """Whether a path is a folder itself or something below it."""
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+def _absolute(path: str | os.PathLike[str]) -> str:
+    """The path from the root, "~" and ".." worked out, links kept."""
+    return os.path.abspath(os.path.expanduser(os.fspath(path)))

@@ -66,10 +66,10 @@ class Parts:
 
     def missing(self) -> list[str]:
         """Which indexes a library with passages lacks: "words", "vectors"."""
-        if not self.catalog.counts()["passages"]:
-            return []
         folders = {"words": self.folder / "words", "vectors": self.vectors_folder}
-        return [name for name, folder in folders.items() if not (folder.is_dir() and any(folder.iterdir()))]
+        lacking = [name for name, folder in folders.items() if not (folder.is_dir() and any(folder.iterdir()))]
+        # every search asks: the passages are counted only when there is a reason to
+        return lacking if lacking and self.catalog.counts()["passages"] else []
 
     def reopen(self, *names: str) -> None:
         """Let go of parts that were replaced on disk; they are opened anew when needed."""
@@ -88,6 +88,11 @@ class Parts:
         """Let go of everything."""
         self.reopen("words", "vectors", "encoder")
         self.catalog.close()
+
+
+def inside(path: str, folder: str) -> bool:
+    """Whether a path is a folder itself or something below it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def check_encoder(parts: Parts) -> None:

@@ -23,7 +23,7 @@ from quoth.catalog import File, Source, State, WrittenFile
 from quoth.errors import LibraryError
 from quoth.ingest.walk import Found, walk
 from quoth.lock import writer
-from quoth.parts import Parts, check_encoder
+from quoth.parts import Parts, check_encoder, inside
 from quoth.types import Failure, Passage, Progress, Report, Skip, Watcher
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def rebuild(parts: Parts, name: str, watch: Watcher) -> int:
 def _source_of(parts: Parts, place: str) -> Source:
     """The source that holds this path, registered if there is none."""
     for source in parts.catalog.sources():
-        if place == source.path or place.startswith(source.path.rstrip(os.sep) + os.sep):
+        if inside(place, source.path):
             return source
     return parts.catalog.add_source(place)
 
