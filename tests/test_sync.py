@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quoth import Library
+from quoth import Library, Options
 from quoth.errors import NotFound
 from quoth.types import Report
 
@@ -95,7 +95,7 @@ def test_a_failed_file_is_remembered_and_retried_only_when_asked_or_changed(libr
     known = library._parts.catalog.files()
     assert counts(library.sync()) == {"unchanged": 5, "failed": 1}
     assert library._parts.catalog.files() == known
-    assert counts(library.sync(retry=True)) == {"unchanged": 5, "failed": 1}
+    assert counts(library.sync(options=Options(retry=True))) == {"unchanged": 5, "failed": 1}
     broken.write_text("It is a text now.\n")
     assert counts(library.sync()) == {"added": 1, "unchanged": 5}
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .library import Library as Library
+    from .types import Options as Options
 
 __version__ = "0.1.0"
-__all__ = ["Library", "__version__"]
+__all__ = ["Library", "Options", "__version__"]
 
 
 def __getattr__(name: str) -> object:
@@ -24,4 +25,8 @@ def __getattr__(name: str) -> object:
         from .library import Library
 
         return Library
+    if name == "Options":
+        from .types import Options
+
+        return Options
     raise AttributeError(f"module 'quoth' has no attribute {name!r}")

@@ -14,7 +14,7 @@ from quoth.errors import QuothError
 
 if TYPE_CHECKING:
     from quoth.library import Library
-    from quoth.types import Filters
+    from quoth.types import Filters, Options
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -92,17 +92,41 @@ def narrowed(command: Command) -> Command:
 
 
 def reading(command: Command) -> Command:
-    """Add the options of commands that read files."""
+    """Add the options of commands that read files; the command gets them as one record, `options`."""
+    from functools import wraps
+
+    @wraps(command)
+    def _with_options(
+        *given: object,
+        retry: bool,
+        archives: bool,
+        nice: bool,
+        password: str | None,
+        password_file: str | None,
+        workers: int,
+        **others: object,
+    ) -> object:
+        from quoth.terminal import passwords
+        from quoth.types import Options
+
+        options = Options(passwords(password, password_file), retry, archives, nice, workers)
+        return command(*given, options=options, **others)
+
     for option in reversed(
         [
             click.option("--retry", is_flag=True, help="Try again what failed before, even if unchanged."),
+            click.option("--archives", is_flag=True, help="Look into zip and tar files."),
+            click.option("--nice", is_flag=True, help="Leave the machine to other work: slower, hardly noticed."),
             click.option("--password", help="For encrypted files.", envvar="QUOTH_PASSWORD"),
-            click.option("--workers", type=click.IntRange(1, 64), help="Processes that read files."),
+            click.option(
+                "--password-file", metavar="FILE", help="Passwords for encrypted files, one a line, tried in turn."
+            ),
+            click.option("--workers", type=click.IntRange(0, 64), default=0, help="Processes that read files."),
             click.option("--strict", is_flag=True, help="Exit 1 when a file failed."),
         ]
     ):
-        command = option(command)
-    return command
+        _with_options = option(_with_options)
+    return _with_options  # type: ignore[return-value]
 
 
 def open_library(folder: str | None, create: bool = False) -> Library:
@@ -126,20 +150,12 @@ def filters(folders: Sequence[str], kinds: Sequence[str], after: str | None, bef
 @reading
 @as_json
 @click.pass_obj
-def add(
-    folder: str | None,
-    paths: Sequence[str],
-    retry: bool,
-    password: str | None,
-    workers: int | None,
-    strict: bool,
-    json_: bool,
-) -> None:
+def add(folder: str | None, paths: Sequence[str], options: Options, strict: bool, json_: bool) -> None:
     """Read files and folders into the library; again touches only what changed."""
     from quoth import terminal
 
     with open_library(folder, create=True) as library, terminal.progress(not json_) as watch:
-        report = library.add(paths, password=password, retry=retry, workers=workers, watch=watch)
+        report = library.add(paths, options, watch=watch)
     terminal.show_report(report, json_)
     sys.exit(1 if strict and report.failed else 0)
 
@@ -149,20 +165,12 @@ def add(
 @reading
 @as_json
 @click.pass_obj
-def sync(
-    folder: str | None,
-    paths: Sequence[str],
-    retry: bool,
-    password: str | None,
-    workers: int | None,
-    strict: bool,
-    json_: bool,
-) -> None:
+def sync(folder: str | None, paths: Sequence[str], options: Options, strict: bool, json_: bool) -> None:
     """Bring the library into step with its sources (all of them, or those named)."""
     from quoth import terminal
 
     with open_library(folder) as library, terminal.progress(not json_) as watch:
-        report = library.sync(paths, password=password, retry=retry, workers=workers, watch=watch)
+        report = library.sync(paths, options, watch=watch)
     terminal.show_report(report, json_)
     sys.exit(1 if strict and report.failed else 0)
 

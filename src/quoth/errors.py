@@ -3,6 +3,7 @@
 QuothError
 ├── UsageError        the call itself is wrong (exit 2)
 ├── ReadError         one file could not be read; the run goes on
+│   └── Encrypted     it needs a password, or another one
 ├── NotFound          no such source, document or passage
 ├── LibraryError      the library folder cannot be opened as asked
 │   ├── Locked        another process is writing
@@ -39,6 +40,14 @@ class UsageError(QuothError):
 
 class ReadError(QuothError):
     """One file could not be read."""
+
+
+PASSWORD = "write its password into a file and name that with --password-file"
+"""What to do about a file that needs a password."""
+
+
+class Encrypted(ReadError):
+    """The file needs a password, or another one."""
 
 
 class NotFound(QuothError):

@@ -20,7 +20,21 @@ from unicodedata import category
 from quoth.catalog import File, Source
 from quoth.errors import LibraryError, Locked, NotFound, QuothError, ReadError, ReadOnly, UsageError
 from quoth.parts import Parts, inside
-from quoth.types import Answer, Box, Document, Filters, Hit, Hits, Progress, Quote, Ranked, Report, Searched, Watcher
+from quoth.types import (
+    Answer,
+    Box,
+    Document,
+    Filters,
+    Hit,
+    Hits,
+    Options,
+    Progress,
+    Quote,
+    Ranked,
+    Report,
+    Searched,
+    Watcher,
+)
 
 if TYPE_CHECKING:
     from quoth.answer import Chosen, Draft, Sentence
@@ -116,10 +130,8 @@ class Library:
     def add(
         self,
         paths: Sequence[str | os.PathLike[str]],
+        options: Options = Options(),
         *,
-        password: str | None = None,
-        retry: bool = False,
-        workers: int | None = None,
         watch: Watcher = unwatched,
     ) -> Report:
         """Register files and folders as sources and bring them into step.
@@ -132,15 +144,13 @@ class Library:
             if not os.path.lexists(place):
                 raise NotFound(f"there is no file or folder {place}", "check the name")
         self._writable()
-        return self._sync((), password, retry, workers, watch, places)
+        return self._sync((), options, watch, places)
 
     def sync(
         self,
         paths: Sequence[str | os.PathLike[str]] = (),
+        options: Options = Options(),
         *,
-        password: str | None = None,
-        retry: bool = False,
-        workers: int | None = None,
         watch: Watcher = unwatched,
     ) -> Report:
         """Bring all sources, or those that hold these paths, into step with the disk."""
@@ -153,7 +163,7 @@ class Library:
                     raise NotFound(f"{place} is in no source of this library", f"quoth add {place}")
             sources = list({one.id: one for owners in held.values() for one in owners}.values())
         self._writable()
-        return self._sync(sources, password, retry, workers, watch)
+        return self._sync(sources, options, watch)
 
     def remove(self, path: str | os.PathLike[str]) -> int:
         """Take a source, a folder or a file out of the library; the number of files that went.
@@ -311,18 +321,9 @@ class Library:
             hint = "copy it to a writable folder, or choose another with --library"
             raise ReadOnly(f"the library in {self._parts.folder} is on a read-only disk", hint)
 
-    def _sync(
-        self,
-        sources: Sequence[Source],
-        password: str | None,
-        retry: bool,
-        workers: int | None,
-        watch: Watcher,
-        places: Sequence[str] = (),
-    ) -> Report:
+    def _sync(self, sources: Sequence[Source], options: Options, watch: Watcher, places: Sequence[str] = ()) -> Report:
         from quoth import sync as synced
 
-        options = synced.Options(password, retry, workers or min(4, os.cpu_count() or 1))
         return synced.sync(self._parts, sources, options, watch, places)
 
     def _explanation(self, found: Found, draft: Draft, most: int = 5) -> Explanation:

@@ -24,7 +24,7 @@ from quoth.errors import LibraryError
 from quoth.ingest.walk import Found, walk
 from quoth.lock import writer
 from quoth.parts import Parts, check_encoder, inside
-from quoth.types import Failure, Passage, Progress, Report, Skip, Watcher
+from quoth.types import Failure, Options, Passage, Progress, Report, Skip, Watcher
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,16 +35,6 @@ if TYPE_CHECKING:
 
 PASSAGES, FILES, SECONDS = 1024, 256, 5.0
 """How much is encoded and written at once, or how long read; what is written stays, whatever comes after."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to read: with which password, in how many worker processes, failed files again or not."""
-
-    password: str | None = None
-    retry: bool = False
-    workers: int = 2
-    timeout: float = 60.0
 
 
 @dataclass(slots=True)
@@ -229,7 +219,7 @@ def _find_moved(plan: _Plan) -> None:
 def _read(parts: Parts, plans: Sequence[_Plan], options: Options, report: Report, watch: Watcher) -> None:
     """Read, split, encode and write the files of all plans, a batch at a time."""
     from quoth.embed.packaged import FOLDER
-    from quoth.ingest.worker import Job, ReadPool
+    from quoth.ingest.worker import ReadPool, ToRead
 
     jobs = [(plan, found) for plan in plans for found in plan.read]
     if not jobs:
@@ -238,8 +228,9 @@ def _read(parts: Parts, plans: Sequence[_Plan], options: Options, report: Report
     watch(progress)
     batch: list[tuple[_Plan, Outcome]] = []
     written = time.monotonic()
-    with ReadPool(FOLDER / "tokenizer.json", workers=options.workers, timeout=options.timeout) as pool:
-        outcomes = pool.map(Job(found.path, options.password) for _, found in jobs)
+    workers = options.workers or min(4, os.cpu_count() or 1)
+    with ReadPool(FOLDER / "tokenizer.json", workers=workers, timeout=options.timeout) as pool:
+        outcomes = pool.map(ToRead(found.path, options.passwords, "", options.archives) for _, found in jobs)
         for (plan, found), outcome in zip(jobs, outcomes, strict=True):
             batch.append((plan, outcome))
             waiting = sum(len(passages) for _, one in batch for _, passages in one.documents)

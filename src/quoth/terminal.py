@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -51,6 +52,18 @@ def span(text: str | None) -> tuple[int, int] | None:
     if end and int(end) <= int(start):
         raise UsageError(f"{text!r} is no place: it ends before it starts", "write it as START:END, in characters")
     return int(start), int(end or int(start) + 1)
+
+
+def passwords(one: str | None, file: str | None) -> tuple[str, ...]:
+    """The passwords to try: the one given, then the lines of the file."""
+    lines: list[str] = []
+    if file is not None:
+        try:
+            lines = Path(file).expanduser().read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            raise UsageError(f"the password file {file} cannot be read: {why}", "one password a line") from None
+    return tuple(dict.fromkeys(([one] if one else []) + [line for line in lines if line]))
 
 
 @contextmanager
@@ -140,6 +153,8 @@ def show_report(report: Report, as_json: bool) -> None:
     names = ("added", "updated", "moved", "removed", "unchanged")
     done = [f"{count:,} {name}" for name in names if (count := getattr(report, name))]
     click.echo(f"{', '.join(done) or 'nothing to do'} · {report.passages:,} passages · {report.seconds:.1f} s")
+    for note in report.notes:
+        click.echo(_safe(f"  {note}"))
     for failure in report.failed[:20]:
         hint = f" (try: {failure.hint})" if failure.hint else ""
         click.echo(_safe(f"  failed: {failure.path}: {failure.reason}{hint}"))

@@ -240,6 +240,23 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """How files are read.
+
+    `passwords` are tried in turn on encrypted files and never kept. `retry` reads again what failed
+    before. `archives` looks into zip and tar files; a source remembers it. `nice` leaves the machine
+    to whoever uses it. `workers` is how many processes read (0 chooses), `timeout` their seconds a file.
+    """
+
+    passwords: tuple[str, ...] = ()
+    retry: bool = False
+    archives: bool = False
+    nice: bool = False
+    workers: int = 0
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A file that could not be read, why, and what a person can do."""
 
@@ -268,6 +285,7 @@ class Report:
     passages: int = 0
     failed: list[Failure] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Quoth
-from quoth import Library, lock
+from quoth import Library, Options, lock
 from quoth.embed.packaged import FOLDER as MODEL
 
 
@@ -227,7 +227,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(notes: Path, tmp_pat
         assert [failure.path for failure in report.failed] in ([], [str(growing)])
         time.sleep(3)
     with Library.open(tmp_path / "library") as library:
-        library.sync(retry=True)
+        library.sync(options=Options(retry=True))
         assert library.show(growing).text == growing.read_text()
 
 

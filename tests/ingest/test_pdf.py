@@ -10,7 +10,7 @@ import pypdfium2
 import pypdfium2.raw as raw
 import pytest
 
-from quoth.errors import ReadError
+from quoth.errors import Encrypted, ReadError
 from quoth.ingest.pdf import boxes, read_pdf
 from quoth.types import Document
 
@@ -225,7 +225,7 @@ def test_an_encrypted_pdf_opens_with_its_password(locked: bytes) -> None:
 def test_an_encrypted_pdf_asks_for_its_password(locked: bytes) -> None:
     with pytest.raises(ReadError, match="the PDF is encrypted") as error:
         only(locked)
-    assert error.value.hint == "give its password with --password"
+    assert isinstance(error.value, Encrypted)
 
 
 def test_a_wrong_password_is_told(locked: bytes) -> None:
@@ -235,3 +235,16 @@ def test_a_wrong_password_is_told(locked: bytes) -> None:
 
 def test_a_password_does_not_hurt_an_open_pdf() -> None:
     assert only(WARRANTY.read_bytes(), "sesame").title.startswith("SunHarbor")
+
+
+def test_passwords_are_tried_in_turn(locked: bytes, tmp_path: Path) -> None:
+    from quoth.ingest.worker import ReadPool, ToRead
+
+    path = tmp_path / "locked.pdf"
+    path.write_bytes(locked)
+    tries = ((), ("no", "neither"), ("no", "sesame", "neither"))
+    with ReadPool(workers=1) as pool:
+        without, wrong, right = pool.map(ToRead(str(path), some) for some in tries)
+    assert without.reason == "the PDF is encrypted"
+    assert wrong.reason == "the PDF is encrypted, and the password does not open it"
+    assert (right.reason, right.documents[0][0].text) == ("", "The code is 4711.")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from quoth.errors import QuothError, ReadError
-from quoth.ingest.worker import Job, Outcome, ReadPool
+from quoth.ingest.worker import Outcome, ReadPool, ToRead
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -34,21 +34,21 @@ def note(tmp_path: Path) -> str:
     return str(path)
 
 
-def outcomes(*jobs: Job, timeout: float = 60.0, workers: int = 1) -> list[Outcome]:
+def outcomes(*jobs: ToRead, timeout: float = 60.0, workers: int = 1) -> list[Outcome]:
     with ReadPool(workers=workers, timeout=timeout) as pool:
         return list(pool.map(jobs))
 
 
-def reason(job: Job, good: str, timeout: float = 60.0) -> str:
+def reason(job: ToRead, good: str, timeout: float = 60.0) -> str:
     """Why a job failed; the good file after it must still be read."""
-    failed, after = outcomes(job, Job(good), timeout=timeout)
+    failed, after = outcomes(job, ToRead(good), timeout=timeout)
     assert after.documents, after.reason
     assert failed.documents == ()
     return failed.reason
 
 
 def test_a_file_comes_back_with_its_stamp(note: str) -> None:
-    (outcome,) = outcomes(Job(note))
+    (outcome,) = outcomes(ToRead(note))
     ((document, passages),) = outcome.documents
     data, state = Path(note).read_bytes(), Path(note).stat()
     assert (document.path, document.text, passages) == (note, "The key is under the mat.\n", [])
@@ -62,7 +62,7 @@ def test_documents_come_back_whole_and_split() -> None:
 
     path = str(EXAMPLES / "inverter-warranty.pdf")
     with ReadPool(TOKENIZER, workers=1) as pool:
-        (outcome,) = pool.map([Job(path)])
+        (outcome,) = pool.map([ToRead(path)])
     ((document, passages),) = outcome.documents
     assert (document,) == read(path)
     assert passages
@@ -70,7 +70,7 @@ def test_documents_come_back_whole_and_split() -> None:
 
 
 def test_attachments_come_along() -> None:
-    (outcome,) = outcomes(Job(str(EXAMPLES / "boiler-appointment.eml")))
+    (outcome,) = outcomes(ToRead(str(EXAMPLES / "boiler-appointment.eml")))
     assert [document.path.partition("#")[2] for document, _ in outcome.documents] == ["", "checklist.txt"]
 
 
@@ -79,18 +79,18 @@ def test_outcomes_keep_the_order_of_the_jobs(tmp_path: Path) -> None:
     for number in range(12):
         path = tmp_path / f"{number}.txt"
         path.write_text("0.3" if number % 4 == 0 else "0")
-        jobs.append(Job(str(path), kind="bad_readers:slow"))
+        jobs.append(ToRead(str(path), kind="bad_readers:slow"))
     assert [outcome.path for outcome in outcomes(*jobs, workers=2)] == [job.path for job in jobs]
 
 
 def test_jobs_are_drawn_only_a_little_ahead(note: str) -> None:
     drawn = 0
 
-    def jobs() -> Iterator[Job]:
+    def jobs() -> Iterator[ToRead]:
         nonlocal drawn
         for _ in range(1000):
             drawn += 1
-            yield Job(note)
+            yield ToRead(note)
 
     with ReadPool(workers=2) as pool:
         next(pool.map(jobs()))
@@ -98,55 +98,55 @@ def test_jobs_are_drawn_only_a_little_ahead(note: str) -> None:
 
 
 def test_a_password_reaches_the_reader() -> None:
-    (outcome,) = outcomes(Job(str(EXAMPLES / "inverter-warranty.pdf"), "sesame"))
+    (outcome,) = outcomes(ToRead(str(EXAMPLES / "inverter-warranty.pdf"), ("sesame",)))
     assert outcome.documents
 
 
 @linux
 def test_a_crash_fails_that_file_alone(note: str) -> None:
-    assert reason(Job(note, kind="bad_readers:crash"), note) == "the reader crashed (signal 11)"
+    assert reason(ToRead(note, kind="bad_readers:crash"), note) == "the reader crashed (signal 11)"
 
 
 def test_a_crash_still_tells_which_bytes_were_read(note: str) -> None:
-    (outcome,) = outcomes(Job(note, kind="bad_readers:leave"))
+    (outcome,) = outcomes(ToRead(note, kind="bad_readers:leave"))
     assert outcome.reason == "the reader crashed (status 3)"
     assert outcome.sha256 == hashlib.sha256(Path(note).read_bytes()).hexdigest()
 
 
 def test_a_hang_fails_that_file_alone(note: str) -> None:
-    assert reason(Job(note, kind="bad_readers:hang"), note, timeout=4) == "reading took longer than 4 s"
+    assert reason(ToRead(note, kind="bad_readers:hang"), note, timeout=4) == "reading took longer than 4 s"
 
 
 @linux
 @pytest.mark.parametrize("reader", ["eat", "eat_deep"])
 def test_eating_memory_fails_that_file_alone(note: str, reader: str) -> None:
-    assert reason(Job(note, kind=f"bad_readers:{reader}"), note) == "reading needs more than 1 GiB of memory"
+    assert reason(ToRead(note, kind=f"bad_readers:{reader}"), note) == "reading needs more than 1 GiB of memory"
 
 
 def test_recursion_without_end_fails_that_file_alone(note: str) -> None:
-    assert reason(Job(note, kind="bad_readers:recurse"), note) == "the file is nested too deeply"
+    assert reason(ToRead(note, kind="bad_readers:recurse"), note) == "the file is nested too deeply"
 
 
 def test_a_reader_that_refuses_is_quoted(note: str) -> None:
-    (outcome,) = outcomes(Job(note, kind="bad_readers:refuse"))
+    (outcome,) = outcomes(ToRead(note, kind="bad_readers:refuse"))
     assert (outcome.reason, outcome.hint) == ("it is written in invisible ink", "hold it over a candle")
 
 
 def test_a_reader_that_stumbles_names_its_error(note: str) -> None:
-    assert reason(Job(note, kind="bad_readers:stumble"), note) == "the reader stumbled over it (KeyError: 'hinge')"
+    assert reason(ToRead(note, kind="bad_readers:stumble"), note) == "the reader stumbled over it (KeyError: 'hinge')"
 
 
 def test_a_result_beyond_measure_is_refused(note: str) -> None:
-    assert reason(Job(note, kind="bad_readers:swell"), note) == "its text is longer than 64,000,000 characters"
+    assert reason(ToRead(note, kind="bad_readers:swell"), note) == "its text is longer than 64,000,000 characters"
 
 
 def test_noise_on_the_standard_streams_does_not_get_in_the_way(note: str) -> None:
-    (outcome,) = outcomes(Job(note, kind="bad_readers:chatter"))
+    (outcome,) = outcomes(ToRead(note, kind="bad_readers:chatter"))
     assert outcome.documents[0][0].text == "said"
 
 
 def test_code_on_the_pipe_is_refused(note: str) -> None:
-    assert reason(Job(note, kind="bad_readers:pickled"), note) == "the reader gave an answer that makes no sense"
+    assert reason(ToRead(note, kind="bad_readers:pickled"), note) == "the reader gave an answer that makes no sense"
 
 
 @linux
@@ -154,14 +154,14 @@ def test_a_worker_holds_none_of_the_callers_files(note: str) -> None:
     with socket.socket() as ours, open(note) as held:  # noqa: PTH123
         os.set_inheritable(ours.fileno(), True)
         os.set_inheritable(held.fileno(), True)
-        (outcome,) = outcomes(Job(note, kind="bad_readers:report"))
+        (outcome,) = outcomes(ToRead(note, kind="bad_readers:report"))
     opened = outcome.documents[0][0].text.splitlines()[1:]
     assert not [one for one in opened if one.startswith("socket:") or one == note]
 
 
 @posix
 def test_a_worker_does_not_fill_the_disk(note: str) -> None:
-    assert "File too large" in reason(Job(note, kind="bad_readers:write"), note)
+    assert "File too large" in reason(ToRead(note, kind="bad_readers:write"), note)
     assert Path(f"{note}.big").stat().st_size <= 256 * 2**20
 
 
@@ -170,10 +170,10 @@ def test_a_worker_killed_from_outside_fails_only_its_file(note: str, tmp_path: P
     path = tmp_path / "slow.txt"
     path.write_text("30")
     with ReadPool(workers=1) as pool:
-        (first,) = pool.map([Job(note, kind="bad_readers:report")])
+        (first,) = pool.map([ToRead(note, kind="bad_readers:report")])
         worker = int(first.documents[0][0].text.splitlines()[0])
         threading.Timer(0.5, os.kill, (worker, signal.SIGKILL)).start()
-        bad, good = pool.map([Job(str(path), kind="bad_readers:slow"), Job(note)])
+        bad, good = pool.map([ToRead(str(path), kind="bad_readers:slow"), ToRead(note)])
     assert bad.reason == "the reader was killed (signal 9)"
     assert good.documents
 
@@ -181,65 +181,65 @@ def test_a_worker_killed_from_outside_fails_only_its_file(note: str, tmp_path: P
 @linux
 def test_a_worker_killed_between_files_is_replaced_unseen(note: str) -> None:
     with ReadPool(workers=1) as pool:
-        (first,) = pool.map([Job(note, kind="bad_readers:report")])
+        (first,) = pool.map([ToRead(note, kind="bad_readers:report")])
         worker = int(first.documents[0][0].text.splitlines()[0])
         os.kill(worker, signal.SIGKILL)
         while Path(f"/proc/{worker}/stat").exists() and ") Z " not in Path(f"/proc/{worker}/stat").read_text():
             time.sleep(0.01)
-        (second,) = pool.map([Job(note)])
+        (second,) = pool.map([ToRead(note)])
     assert second.documents
 
 
 def test_a_file_that_changes_once_is_read_again(note: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from quoth.ingest import worker
+    from quoth.ingest import reading
 
-    states, real = iter([(1, 1, 1)]), worker._bytes
+    states, real = iter([(1, 1, 1)]), reading._bytes
 
     def unsteady(path: str, most: int) -> tuple[tuple[int, int, int], bytes, tuple[int, int, int]]:
         before, data, after = real(path, most)
         return next(states, before), data, after
 
-    monkeypatch.setattr(worker, "_bytes", unsteady)
-    data, stamp = worker._load(note, 2**20)
+    monkeypatch.setattr(reading, "_bytes", unsteady)
+    data, stamp = reading._load(note, 2**20)
     assert (data, stamp[3]) == (b"The key is under the mat.\n", True)
 
 
 def test_a_file_that_keeps_changing_is_told(note: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from quoth.ingest import worker
+    from quoth.ingest import reading
 
-    real = worker._bytes
+    real = reading._bytes
 
     def growing(path: str, most: int) -> tuple[tuple[int, int, int], bytes, tuple[int, int, int]]:
         found = real(path, most)
         with Path(path).open("a") as file:
             file.write("and one more line\n")
-        return found[0], found[1], worker._state(Path(path).stat())
+        return found[0], found[1], reading._state(Path(path).stat())
 
-    monkeypatch.setattr(worker, "_bytes", growing)
+    monkeypatch.setattr(reading, "_bytes", growing)
     with pytest.raises(ReadError, match="the file is being changed") as error:
-        worker._load(note, 2**20)
+        reading._load(note, 2**20)
     assert error.value.hint == "run quoth sync when it is finished"
 
 
 def test_a_missing_file_is_told(tmp_path: Path, note: str) -> None:
     gone = tmp_path / "gone" / "note.txt"
-    assert reason(Job(str(gone)), note) == "the file cannot be opened: No such file or directory"
+    assert reason(ToRead(str(gone)), note) == "the file cannot be opened: No such file or directory"
 
 
 @posix
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read_is_told(note: str) -> None:
     Path(note).chmod(0)
-    assert reason(Job(note), note) == "the file cannot be opened: Permission denied"
+    assert reason(ToRead(note), note) == "the file cannot be opened: Permission denied"
 
 
 @posix
 def test_a_fifo_and_a_device_do_not_hold_the_run_up(tmp_path: Path, note: str) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    assert reason(Job(str(fifo)), note) == "it is no regular file"
-    assert reason(Job("/dev/zero"), note) == "it is no regular file"
-    assert reason(Job(str(tmp_path)), note) == "it is no regular file"
+    assert reason(ToRead(str(fifo)), note) == "it is no regular file"
+    assert reason(ToRead("/dev/zero"), note) == "it is no regular file"
+    assert reason(ToRead(str(tmp_path)), note) == "it is no regular file"
 
 
 @linux
@@ -248,7 +248,7 @@ def test_names_may_hold_newlines_and_bytes_that_are_no_utf8(tmp_path: Path) -> N
     paths = [str(tmp_path / os.fsdecode(name)) for name in names]
     for path in paths:
         Path(path).write_text("The key is under the mat.\n")
-    found = outcomes(*(Job(path) for path in paths))
+    found = outcomes(*(ToRead(path) for path in paths))
     assert [outcome.documents[0][0].path for outcome in found] == paths
 
 
@@ -256,20 +256,20 @@ def test_a_file_too_large_for_the_memory_is_told(tmp_path: Path) -> None:
     path = tmp_path / "huge.txt"
     with path.open("wb") as file:
         file.truncate(300 * 2**20)
-    (outcome,) = outcomes(Job(str(path)))
+    (outcome,) = outcomes(ToRead(str(path)))
     assert (outcome.reason, outcome.size) == ("the file is larger than 256 MiB", 300 * 2**20)
 
 
 def test_a_kind_that_is_not_read_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "cat.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    (outcome,) = outcomes(Job(str(path)))
+    (outcome,) = outcomes(ToRead(str(path)))
     assert (outcome.skipped, outcome.reason) == (True, "it is a PNG image, which Quoth does not read")
 
 
 def test_a_pool_whose_workers_cannot_start_says_so(tmp_path: Path, note: str) -> None:
     with pytest.raises(QuothError, match="does not start"), ReadPool(tmp_path / "no.json", workers=1) as pool:
-        list(pool.map([Job(note)]))
+        list(pool.map([ToRead(note)]))
 
 
 def test_leaving_the_pool_ends_what_is_still_being_read(tmp_path: Path) -> None:
@@ -277,16 +277,16 @@ def test_leaving_the_pool_ends_what_is_still_being_read(tmp_path: Path) -> None:
     path.write_text("50")
     begun = time.monotonic()
     with ReadPool(workers=2) as pool:
-        stream = pool.map([Job(str(path), kind="bad_readers:slow")] * 4)
+        stream = pool.map([ToRead(str(path), kind="bad_readers:slow")] * 4)
         threading.Thread(target=next, args=(stream, None), daemon=True).start()
         time.sleep(0.5)
     assert time.monotonic() - begun < 40
 
 
 SCRIPT = """
-from quoth.ingest.worker import Job, ReadPool
+from quoth.ingest.worker import ToRead, ReadPool
 with ReadPool(workers=1) as pool:
-    for outcome in pool.map([Job({path!r}, kind="bad_readers:report")]):
+    for outcome in pool.map([ToRead({path!r}, kind="bad_readers:report")]):
         print(outcome.reason or outcome.documents[0][0].text.split()[0], flush=True)
     {more}
 """
@@ -344,10 +344,10 @@ def test_a_worker_of_a_large_program_is_not_taken_for_large_itself(tmp_path: Pat
     for number in range(6):
         (tmp_path / f"{number}.txt").write_text(f"Note {number}.\n")
     code = (
-        "import sys; from pathlib import Path; from quoth.ingest.worker import Job, ReadPool\n"
+        "import sys; from pathlib import Path; from quoth.ingest.worker import ToRead, ReadPool\n"
         "ballast = bytearray(b'x') * 500_000_000\n"
         "with ReadPool(workers=1) as pool:\n"
-        "    jobs = [Job(str(path)) for path in sorted(Path(sys.argv[1]).iterdir())]\n"
+        "    jobs = [ToRead(str(path)) for path in sorted(Path(sys.argv[1]).iterdir())]\n"
         "    print(len({next(iter(pool._all))._process.pid for _ in pool.map(jobs)}))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)

@@ -19,7 +19,7 @@ from statistics import median
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from quoth.errors import ReadError
+from quoth.errors import PASSWORD, Encrypted, ReadError
 from quoth.types import Box, Document, Mark
 
 HYPHEN = "\ufffe"
@@ -153,8 +153,8 @@ def _open(data: bytes, password: str | None) -> pdfium.PdfDocument:
     except pdfium.PdfiumError as error:
         if error.err_code == raw.FPDF_ERR_PASSWORD:
             if password:
-                raise ReadError("the PDF is encrypted, and the password does not open it") from None
-            raise ReadError("the PDF is encrypted", "give its password with --password") from None
+                raise Encrypted("the PDF is encrypted, and the password does not open it") from None
+            raise Encrypted("the PDF is encrypted", PASSWORD) from None
         if error.err_code == raw.FPDF_ERR_SECURITY:
             raise ReadError("the PDF is encrypted in a way that is not supported") from None
         hint = "open it in a PDF viewer and save it anew"

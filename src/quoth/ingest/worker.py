@@ -13,33 +13,26 @@ does not enforce the address-space limit.
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import os
 import pickle
 import queue
-import signal
-import stat
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
-from quoth.errors import QuothError, ReadError
-from quoth.ingest.pipe import Plain, freeze, receive, send, thaw
+from quoth.errors import QuothError
+from quoth.ingest.pipe import Plain, receive, send, thaw
 from quoth.types import Document, Passage
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-    from quoth.ingest import Reader
+    pass
 
 TEXT = 64_000_000
 """Characters that the documents of one file may have together."""
@@ -56,12 +49,17 @@ SCRATCH = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A file to read. `kind` is found by content when empty; "module:function" names any reader."""
+class ToRead:
+    """A file to read, and how.
+
+    `passwords` are tried in turn where one is needed; `kind` is found by content when empty, and
+    "module:function" names any reader; `archives` says that archives are read as folders of files.
+    """
 
     path: str
-    password: str | None = None
+    passwords: tuple[str, ...] = ()
     kind: str = ""
+    archives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +117,7 @@ class ReadPool:
             worker.end()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def map(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def map(self, jobs: Iterable[ToRead]) -> Iterator[Outcome]:
         """The outcome of every job, in their order; jobs are drawn only a little ahead of the outcomes."""
         stream = iter(jobs)
         ahead: deque[Future[tuple[Outcome, int]]] = deque()
@@ -133,7 +131,7 @@ class ReadPool:
             if ahead:
                 yield ahead.popleft().result()[0]
 
-    def _read(self, job: Job) -> tuple[Outcome, int]:
+    def _read(self, job: ToRead) -> tuple[Outcome, int]:
         """The outcome and the bytes it took on the pipe."""
         worker = self._idle.get()
         try:
@@ -174,7 +172,7 @@ class _Worker:
     """One worker process, seen from the caller's side."""
 
     def __init__(self, tokenizer: str, memory: int) -> None:
-        code = "import sys;sys.path[:]=sys.argv.pop().split('\\n');from quoth.ingest.worker import main;main()"
+        code = "import sys;sys.path[:]=sys.argv.pop().split('\\n');from quoth.ingest.reading import main;main()"
         path = [os.path.abspath(one) for one in sys.path if one]
         root = str(Path(__file__).resolve().parents[2])
         path += [] if root in path else [root]
@@ -208,7 +206,7 @@ class _Worker:
             with suppress(OSError):
                 pipe.close()
 
-    def read(self, job: Job, timeout: float) -> tuple[Outcome, int]:
+    def read(self, job: ToRead, timeout: float) -> tuple[Outcome, int]:
         """What became of one file. Raises QuothError if the worker does not come up at all."""
         late = threading.Event()
         if not self._begun:
@@ -218,7 +216,7 @@ class _Worker:
         timer.start()
         stamp: tuple[str, int, int, bool] = ("", 0, 0, False)
         try:
-            send(self._in, (job.path, job.password, job.kind))
+            send(self._in, (job.path, job.passwords, job.kind, job.archives))
             stamp = cast("tuple[str, int, int, bool]", receive(self._out)[0])
             answer, size = receive(self._out)
             self.tired, reason, hint, skipped, frozen = cast("tuple[bool, str, str, bool, tuple[Plain, ...]]", answer)
@@ -263,7 +261,7 @@ class _Worker:
         if status == -9:
             return "the reader was killed (signal 9)", "the machine may be short of memory; try again with --retry"
         if status == NO_MEMORY:
-            return _too_much(self._memory), "split the file, or leave it out"
+            return too_much(self._memory), "split the file, or leave it out"
         hint = "the file may be damaged; open it in its own program and save it anew"
         if status == -6:  # how libraries in C end when they get no memory
             hint = f"the file may be damaged, or need more than {self._memory / 2**30:.3g} GiB of memory"
@@ -274,7 +272,7 @@ NO_MEMORY = 77
 """The status with which a worker ends that has no memory left even to say so."""
 
 
-def _too_much(memory: int) -> str:
+def too_much(memory: int) -> str:
     return f"reading needs more than {memory / 2**30:.3g} GiB of memory"
 
 
@@ -282,210 +280,3 @@ def _environment() -> dict[str, str]:
     """The caller's environment, with libraries kept to one thread."""
     single = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
     return {**os.environ, **dict.fromkeys(single, "1"), "TOKENIZERS_PARALLELISM": "false", "MALLOC_ARENA_MAX": "2"}
-
-
-# the worker's own side
-
-
-def main() -> None:
-    """Runs in the worker process: answers jobs from standard input until that closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    jobs, answers = _own_pipes()
-    tokenizer, memory, parent = cast("tuple[str, int, int]", receive(jobs)[0])
-    _die_with(parent)
-    try:
-        splitter = _tokenizer(tokenizer) if tokenizer else None
-        _limit(memory)
-    except Exception as error:
-        send(answers, f"{type(error).__name__}: {error}")
-        return
-    send(answers, "")
-    for left in range(FILES - 1, -1, -1):
-        try:
-            path, password, kind = cast("tuple[str, str | None, str]", receive(jobs)[0])
-        except EOFError:
-            return
-        try:
-            result = _answer(Job(path, password, kind), splitter, memory, answers)
-            send(answers, (not left or _tired(memory), *result))
-        except MemoryError:
-            os._exit(NO_MEMORY)
-
-
-def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """The pipes to the caller, out of the way of anything that prints or reads standard input."""
-    sys.stdout.flush()
-    jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1):
-        os.dup2(nothing, number)
-    os.close(nothing)
-    return jobs, answers
-
-
-def _die_with(parent: int) -> None:
-    """Has the kernel end this process with its parent (Linux); elsewhere the closed pipe does after the file."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
-def _limit(memory: int) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows: see the module's docstring
-        return
-    wished = [(resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, SCRATCH), (resource.RLIMIT_CORE, 0)]
-    for which, limit in wished:
-        hard = resource.getrlimit(which)[1]
-        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        with suppress(ValueError, OSError):  # macOS refuses an address-space limit
-            resource.setrlimit(which, (most, most))
-
-
-def _tokenizer(path: str) -> Tokenizer:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(path)
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def _answer(job: Job, tokenizer: Tokenizer | None, memory: int, answers: BinaryIO) -> tuple[Plain, ...]:
-    """(reason, hint, skipped, documents); the stamp of the bytes is sent as soon as it is known."""
-    documents: tuple[Plain, ...] = ()
-    reason = hint = ""
-    skipped = stamped = False
-    try:
-        data, stamp = _load(job.path, memory // 4)
-        send(answers, stamp)
-        stamped = True
-        reason, skipped = _unwanted(data, job)
-        if not reason:
-            found = _documents(data, job, stamp[2])
-            reason, hint = _empty(found)
-            documents = () if reason else freeze([(one, _passages(one, tokenizer)) for one in found])
-    except ReadError as error:
-        reason, hint = str(error), error.hint
-    except MemoryError:
-        data, documents, reason, hint = b"", (), _too_much(memory), "split the file, or leave it out"
-    except RecursionError:
-        reason, hint = "the file is nested too deeply", ""
-    except Exception as error:
-        reason = f"the reader stumbled over it ({type(error).__name__}: {str(error)[:200]})"
-        hint = "if the file opens in its own program, please report it"
-    if not stamped:
-        send(answers, _stamp(job.path))
-    return reason, hint, skipped, documents
-
-
-def _stamp(path: str) -> tuple[str, int, int, bool]:
-    """What is known of a file that could not be read: its size and time, if those."""
-    try:
-        state = os.stat(path)  # noqa: PTH116 - the path may hold any bytes
-    except OSError:
-        return "", 0, 0, False
-    return "", state.st_size, state.st_mtime_ns, False
-
-
-def _load(path: str, most: int) -> tuple[bytes, tuple[str, int, int, bool]]:
-    """The file's bytes and (sha256, size, mtime_ns, whether it had to be read again)."""
-    for attempt in range(TRIES):
-        if attempt:
-            time.sleep(0.1 * attempt)
-        try:
-            before, data, after = _bytes(path, most)
-        except OSError as error:
-            raise ReadError(f"the file cannot be opened: {error.strerror}", _permission(error)) from None
-        if before == after and len(data) == before[1]:
-            return data, (hashlib.sha256(data).hexdigest(), len(data), before[0], attempt > 0)
-    raise ReadError("the file is being changed", "run quoth sync when it is finished")
-
-
-def _bytes(path: str, most: int) -> tuple[tuple[int, int, int], bytes, tuple[int, int, int]]:
-    """(mtime_ns, size, inode) before, the content, and the same three of what is at the path after."""
-    # a FIFO or a terminal must not hold the worker up before it is known for what it is
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
-    number = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
-    state = os.fstat(number)
-    if not stat.S_ISREG(state.st_mode):
-        os.close(number)
-        raise ReadError("it is no regular file")
-    with os.fdopen(number, "rb", buffering=0) as file:
-        if state.st_size > most:
-            raise ReadError(f"the file is larger than {most >> 20} MiB", "split it, or leave it out")
-        parts = bytearray()
-        while len(parts) <= most and (part := file.read(2**20)):
-            parts += part
-        if os.fstat(number).st_mtime_ns != state.st_mtime_ns:
-            return (0, 0, 0), b"", (1, 1, 1)
-    now = os.stat(path)  # noqa: PTH116 - the path may hold any bytes
-    return _state(state), bytes(parts), _state(now)
-
-
-def _state(state: os.stat_result) -> tuple[int, int, int]:
-    return state.st_mtime_ns, state.st_size, state.st_ino
-
-
-def _permission(error: OSError) -> str:
-    return "check who may read it" if isinstance(error, PermissionError) else "check that it still exists"
-
-
-def _unwanted(data: bytes, job: Job) -> tuple[str, bool]:
-    """(reason, True) for a file of a kind that is not read."""
-    from quoth.ingest import kinds
-
-    if job.kind or kinds.kind_of(job.path, data):
-        return "", False
-    return f"it is {kinds.describe(data, job.path)}, which Quoth does not read", True
-
-
-def _documents(data: bytes, job: Job, mtime_ns: int) -> tuple[Document, ...]:
-    if ":" in job.kind:
-        module, _, function = job.kind.partition(":")
-        read = cast("Reader", getattr(importlib.import_module(module), function))
-        found = read(data, job.path, job.password)
-    else:
-        from quoth.ingest import read_data
-
-        found = read_data(data, job.path, job.password, job.kind or None)
-    if sum(len(one.text) + len(one.hidden) for one in found) > TEXT:
-        raise ReadError(f"its text is longer than {TEXT:,} characters", "split the file, or leave it out")
-    return tuple(one if one.modified else replace(one, modified=mtime_ns / 1e9) for one in found)
-
-
-def _empty(documents: tuple[Document, ...]) -> tuple[str, str]:
-    """(reason, hint) where a reader found nothing and says why, as for a PDF of pictures."""
-    if any(one.text.strip() for one in documents):
-        return "", ""
-    notes = [note for one in documents for note in one.notes]
-    if not notes:
-        return "", ""
-    scan = all(one.kind == "pdf" for one in documents)
-    return notes[0], "if it is a scan, add a text layer first, for instance with ocrmypdf" if scan else ""
-
-
-def _passages(document: Document, tokenizer: Tokenizer | None) -> list[Passage]:
-    if tokenizer is None:
-        return []
-    from quoth.ingest.split import split
-
-    return split(document, tokenizer)
-
-
-def _tired(memory: int) -> bool:
-    """Whether this process has grown so much that a fresh one should take its place.
-
-    Its own pages now are counted: the peak that `getrusage` tells starts with that of the parent.
-    """
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:  # not Linux: workers are replaced by their number of files alone
-        return False
-    return pages * os.sysconf("SC_PAGE_SIZE") > memory // 3
