@@ -28,7 +28,10 @@ def zipped(*names: str) -> bytes:
     [
         ("a.md", b"# Title", "markdown"),
         ("README", b"Just text", "text"),
-        ("a.rst", b"Title\n=====\n", "text"),
+        ("a.rst", b"Title\n=====\n", "rst"),
+        ("a.org", b"* Title\n", "org"),
+        ("a.adoc", b"= Title\n", "asciidoc"),
+        ("a.tex", b"\\section{Title}\n", "latex"),
         ("a.py", b"import os", "code"),
         ("Makefile", b"all:\n", "code"),
         ("run", b"#!/bin/sh\n", "code"),

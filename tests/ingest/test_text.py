@@ -1,4 +1,4 @@
-"""Plain text, reStructuredText, code and notebooks; bytes to characters; languages."""
+"""Plain text, code and notebooks; bytes to characters; languages."""
 
 from __future__ import annotations
 
@@ -27,22 +27,6 @@ def test_text_is_kept_as_it_is_and_titled_by_a_short_first_line() -> None:
 
 def test_a_long_first_line_is_no_title() -> None:
     assert read("word " * 40, "x.txt").title == "x.txt"
-
-
-def test_restructured_text_has_levels_by_order_of_underlines() -> None:
-    text = "=====\nTitle\n=====\n\nOne\n---\n\ntext\n---\n\nTwo\n~~~\n\nThree\n-----\n\n===  ===\nA    B\n===  ===\n"
-    document = read(text, "x.rst")
-    assert [(mark.value, mark.number) for mark in document.marks] == [
-        ("Title", 1),
-        ("One", 2),
-        ("Two", 3),
-        ("Three", 2),
-    ]
-    assert document.title == "Title"
-
-
-def test_a_pep_is_titled_by_its_header() -> None:
-    assert read("PEP: 8\nTitle: Style Guide\nStatus: Active\n\nIntro\n=====\n", "pep-0008.rst").title == "Style Guide"
 
 
 def test_functions_at_the_margin_of_code_are_headings() -> None:

@@ -31,10 +31,7 @@ CODE = str.split(
 )
 
 KINDS: dict[str, Kind] = {
-    "text": Kind(
-        "text:read_text",
-        ("txt", "text", "log", "rst", "rest", "org", "adoc", "asciidoc", "tex", "srt", "vtt"),
-    ),
+    "text": Kind("text:read_text", ("txt", "text", "log", "srt", "vtt")),
     "markdown": Kind("markdown:read_markdown", ("md", "markdown", "mdown", "mkd", "mkdn", "mdx", "qmd", "rmd")),
     "html": Kind("html:read_html", ("html", "htm", "xhtml", "shtml")),
     "pdf": Kind("pdf:read_pdf", ("pdf",)),
@@ -43,6 +40,10 @@ KINDS: dict[str, Kind] = {
     "csv": Kind("tables:read_csv", ("csv", "tsv", "tab")),
     "mail": Kind("mail:read_mail", ("eml",)),
     "mbox": Kind("mail:read_mbox", ("mbox", "mbx")),
+    "rst": Kind("rst:read_rst", ("rst", "rest")),
+    "org": Kind("org:read_org", ("org",)),
+    "asciidoc": Kind("asciidoc:read_asciidoc", ("adoc", "asciidoc", "asc")),
+    "latex": Kind("latex:read_latex", ("tex", "ltx", "latex")),
     "notebook": Kind("notebook:read_notebook", ("ipynb",)),
     "code": Kind("text:read_code", tuple(CODE)),
 }

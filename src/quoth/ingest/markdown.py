@@ -105,7 +105,7 @@ def headings(text: str) -> list[Mark]:
     return [
         Mark(start, "heading", words, level)
         for start, raw, level in sorted(found)
-        if not _within(closed, start) and (words := plain(raw).strip())
+        if not within(closed, start) and (words := plain(raw).strip())
     ]
 
 
@@ -130,7 +130,7 @@ def comments(text: str) -> list[Span]:
     if "<!--" not in text and "%%" not in text:
         return []
     code = sorted([*fences(text), *(match.span() for match in CODE.finditer(text))])
-    return [match.span() for match in COMMENT.finditer(text) if not _within(code, match.start())]
+    return [match.span() for match in COMMENT.finditer(text) if not within(code, match.start())]
 
 
 def front_span(text: str) -> list[Span]:
@@ -206,7 +206,7 @@ def _between(closed: list[Span], end: int) -> Iterator[Span]:
         yield (at, end)
 
 
-def _within(spans: list[Span], offset: int) -> bool:
+def within(spans: list[Span], offset: int) -> bool:
     """Whether one of the sorted spans holds this offset."""
     at = bisect.bisect_right(spans, offset, key=lambda span: span[0])
     return any(offset < end for _, end in spans[max(0, at - 3) : at])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from quoth.ingest import markdown
+from quoth.ingest import asciidoc, latex, markdown, org, rst
 from quoth.types import Document, Mark, Passage
 
 if TYPE_CHECKING:
@@ -58,6 +58,14 @@ BLOB = re.compile(r"[A-Za-z0-9+/](?<![A-Za-z0-9+/]{2})[A-Za-z0-9+/]{399,}={0,2}"
 MIXED = re.compile(r"(?=.*[0-9])(?=.*[a-z]).*[A-Z]")
 DATA_URI = re.compile(r"data:[\w/+.-]{1,80};base64,\Z")
 """Embedded data such as an image in base64: it parts the text around it and is in no passage."""
+ASIDES: dict[str, Callable[[str], list[tuple[int, int]]]] = {
+    "markdown": markdown.comments,
+    "rst": rst.comments,
+    "org": org.comments,
+    "asciidoc": asciidoc.comments,
+    "latex": latex.asides,
+}
+"""Where a text of this kind says what is not for its readers."""
 BREAK = re.compile(r"\r\n?|[\n\x0b\x0c\x85\u2028\u2029]")
 ITEMS = re.compile(r"[ \t]*(?:[-*+•◦‣·][ \t]|\(?(?:\d{1,3}|[A-Za-z])[.)][ \t]|\||#{1,6}[ \t]|\[[ xX\d])")
 RULE = re.compile(r"\s*([^\w\s])\1{2,}\s*\Z")
@@ -114,7 +122,7 @@ def encoded(kind: str, passage: Passage) -> str:
 
 
 def _body(kind: str, text: str) -> str:
-    return markdown.plain(text) if kind == "markdown" else text
+    return {"markdown": markdown.plain, "latex": latex.plain}.get(kind, str)(text)
 
 
 class _Contexts:
@@ -167,6 +175,8 @@ def _clean(words: str, longest: int) -> str:
 def _visible(document: Document) -> Callable[[int, int], str]:
     """A function of (start, end) that returns what is encoded of that stretch of the text."""
     text = document.text
+    if document.kind == "latex":
+        return lambda start, end: latex.plain(text[start:end])
     if document.kind != "markdown":
         return lambda start, end: text[start:end]
     spans = markdown.markup(text)
@@ -182,8 +192,8 @@ def _regions(document: Document) -> Iterator[tuple[int, int]]:
             continue
         uri = DATA_URI.search(text, max(0, match.start() - 100), match.start())
         aside.append((uri.start() if uri else match.start(), match.end()))
-    if document.kind == "markdown":
-        aside += [span for span in markdown.comments(text) if span[1] - span[0] > ASIDE]
+    if document.kind in ASIDES:
+        aside += [span for span in ASIDES[document.kind](text) if span[1] - span[0] > ASIDE]
     at = 0
     for start, end in sorted(aside):
         if start > at:
@@ -271,7 +281,7 @@ def _line_borders(
             blank = True
         else:
             if at > start:
-                fenced = bool(fences) and markdown._within(fences, at - 1)
+                fenced = bool(fences) and markdown.within(fences, at - 1)
                 cost = _line_cost(kind, line, above, blank, fenced, plain_line)
                 if heading:
                     cost = AFTER_HEADING

@@ -1,4 +1,4 @@
-"""Plain text, reStructuredText and source code: the text as it is, with the headings that it shows."""
+"""Plain text and source code: the text as it is; functions and classes at the margin of code are headings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,6 @@ from quoth.types import Document, Mark
 TITLE = 80
 """A first line of at most so many characters is taken for the title."""
 
-RULE = r"=\-`:.'\"~^_*+#"
-UNDERLINED = re.compile(
-    rf"^(?:(?P<over>(?P<o>[{RULE}])(?P=o){{2,}})[ \t]*\r?\n[ \t]*)?(?P<words>\S[^\n]*)\n"
-    rf"(?P<under>(?P<u>[{RULE}])(?P=u){{2,}})[ \t]*\r?$",
-    re.M,
-)
-FIELD = re.compile(r"^(?::)?(title|date|created|modified|last-modified)[ \t]*:[ \t]*(\S[^\n]*)$", re.I | re.M)
 PYTHON = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.M)
 LIKE_C = re.compile(
     r"^(?:export[ \t]+)?(?:default[ \t]+)?(?:pub(?:\([a-z]+\))?[ \t]+)?(?:public[ \t]+)?(?:abstract[ \t]+|final[ \t]+)?"
@@ -35,13 +28,8 @@ DATA = frozenset(
 def read_text(data: bytes, path: str, password: str | None) -> tuple[Document, ...]:
     """One document: the file's own text, titled by its first line if that is short, else by its name."""
     text, notes = decode(data)
-    marks: tuple[Mark, ...] = ()
-    title = ""
-    if ending(path) in ("rst", "rest"):
-        marks = tuple(_sections(text))
-        title = _field(text, "title") or next((mark.value for mark in marks), "")
-    title = title or _first_line(text) or PurePath(path).name
-    return (Document(path, "text", title, text, marks, lines=True, notes=notes),)
+    title = first_line(text) or PurePath(path).name
+    return (Document(path, "text", title, text, lines=True, notes=notes),)
 
 
 def read_code(data: bytes, path: str, password: str | None) -> tuple[Document, ...]:
@@ -54,30 +42,18 @@ def read_code(data: bytes, path: str, password: str | None) -> tuple[Document, .
     return (Document(path, "code", PurePath(path).name, text, marks, lines=True, notes=notes),)
 
 
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
+    """The first line that is not blank if it may be a title: short, with words."""
     match = re.search(r"\S[^\r\n]*", text)
     line = match[0].strip() if match else ""
     return line if len(line) <= TITLE and re.search(r"\w", line) else ""
 
 
-def _field(text: str, name: str) -> str:
-    """The value of a header field such as "Title:" in the first lines of a PEP or an article."""
-    return next((m[2].strip() for m in FIELD.finditer(text, 0, 2000) if m[1].lower() == name), "")
-
-
-def _sections(text: str) -> Iterator[Mark]:
-    """Headings of reStructuredText; levels follow from the order in which underlines first appear."""
-    levels: list[tuple[str, bool]] = []
-    for match in UNDERLINED.finditer(text):
-        words, over, under = match["words"].strip(), match["over"], match["under"]
-        wrong = over is not None and over[0] != under[0]
-        if wrong or len(under) < len(words) or not re.search(r"\w", words) or not _blank_before(text, match.start()):
-            continue
-        style = (under[0], over is not None)
-        if style not in levels:
-            levels.append(style)
-        yield Mark(match.start(), "heading", words, levels.index(style) + 1)
-
-
-def _blank_before(text: str, start: int) -> bool:
-    return not text[max(0, start - 200) : start].rstrip(" \t\r").removesuffix("\n").rpartition("\n")[2].strip()
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """(start, line without the blanks at its end) of every line."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        yield start, text[start:end].rstrip()
+        start = end + 1
