@@ -48,7 +48,7 @@ class _Found:
 
 def read_mail(data: bytes, path: str, password: str | None = None) -> tuple[Document, ...]:
     """The message first, then its attachments as "path#name"; what cannot be read is a note on the message."""
-    return tuple(_documents(_parse(data), path, password, 0))
+    return tuple(documents(_parse(data), path, password, 0))
 
 
 def read_mbox(data: bytes, path: str, password: str | None = None) -> tuple[Document, ...]:
@@ -60,7 +60,7 @@ def read_mbox(data: bytes, path: str, password: str | None = None) -> tuple[Docu
     lost: list[int] = []
     for number, message in enumerate(_messages(data), 1):
         try:
-            found += _documents(_parse(message), f"{path}#{number}", password, 0)
+            found += documents(_parse(message), f"{path}#{number}", password, 0)
         except (ReadError, *BROKEN):
             lost.append(number)
     if lost and not found:
@@ -86,7 +86,8 @@ def _parse(data: bytes) -> Message:
     return email.message_from_bytes(data.lstrip(b"\r\n"), policy=email.policy.compat32)
 
 
-def _documents(message: Message, path: str, password: str | None, depth: int) -> Iterator[Document]:
+def documents(message: Message, path: str, password: str | None, depth: int) -> Iterator[Document]:
+    """A message and what is attached to it; `depth` is how many messages it lies in."""
     found = _Found()
     _gather(message, found)
     heads = [(name, header(message, name)) for name in SHOWN]
@@ -231,12 +232,18 @@ def _attachment(part: Message, path: str, password: str | None, depth: int) -> l
         data = _bytes(part)
         if not data.strip():
             return []
-        if kinds.kind_of(path, data) != "mail":
+        kind = kinds.kind_of(path, data)
+        if kind == "msg":
+            from quoth.ingest.msg import message_of
+
+            inner = message_of(data)
+        elif kind == "mail":
+            inner = _parse(data)
+        else:
             return list(read_data(data, path, password))
-        inner = _parse(data)
     if depth >= DEEPEST:
         raise ReadError(f"lies more than {DEEPEST} messages deep")
-    return list(_documents(inner, path, password, depth + 1))
+    return list(documents(inner, path, password, depth + 1))
 
 
 def _name(part: Message, number: int, taken: set[str]) -> str:
