@@ -29,7 +29,7 @@ MOST_STRINGS = 5_000_000
 MOST_COLUMNS = 16_384
 
 
-class _Format(NamedTuple):
+class Format(NamedTuple):
     """How a number shows: a date, a span of time, a percentage or plain; `decimals` is -1 for as many as there are."""
 
     kind: Literal["plain", "percent", "date", "span"] = "plain"
@@ -41,7 +41,7 @@ class _Book:
     """What all sheets share."""
 
     strings: list[str]
-    formats: list[_Format]
+    formats: list[Format]
     epoch: datetime
 
 
@@ -128,32 +128,33 @@ def _string(item: Element) -> str:
     return "".join(one.text or "" for one in own if one is not None)
 
 
-def _formats(styles: Element) -> list[_Format]:
+def _formats(styles: Element) -> list[Format]:
     """Cell style → how its numbers show."""
     own = {attribute(one, "numFmtId"): attribute(one, "formatCode") for one in child(styles, "numFmts") or ()}
-    return [_format(attribute(one, "numFmtId", "0"), own) for one in child(styles, "cellXfs") or ()]
+    return [format_of(attribute(one, "numFmtId", "0"), own) for one in child(styles, "cellXfs") or ()]
 
 
-def _format(number: str, own: dict[str, str]) -> _Format:
+def format_of(number: str, own: dict[str, str]) -> Format:
+    """How the number format of this number shows: by its code in `own`, else as the built-in one."""
     index = int(number) if number.isdigit() else 0
     if number in own:
         return _own_format(own[number])
     if index in DATES:
-        return _Format("span" if index == 46 else "date")
+        return Format("span" if index == 46 else "date")
     if index in (9, 10):
-        return _Format("percent", 0 if index == 9 else 2)
-    return _Format("plain", DECIMALS.get(index, -1))
+        return Format("percent", 0 if index == 9 else 2)
+    return Format("plain", DECIMALS.get(index, -1))
 
 
-def _own_format(code: str) -> _Format:
+def _own_format(code: str) -> Format:
     """The meaning of a format code such as `#,##0.00 [$EUR]` or `yyyy-mm-dd`: its part for positive numbers."""
     bare = re.sub(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', "", code, flags=re.I).partition(";")[0]
     timed = re.sub(r"(?<=s)\.?0+", "", bare, flags=re.I)
     if re.search(r"[dmyhs]", timed, re.I) and not re.search(r"[0#?]", timed):
-        return _Format("span" if "[" in bare else "date")
+        return Format("span" if "[" in bare else "date")
     figures = re.fullmatch(r"[^0#?]*[#,]*0(?:\.(0*))?[^0#?,/E]*", bare)
     decimals = len(figures[1] or "") if figures else -1
-    return _Format("percent" if "%" in bare else "plain", decimals)
+    return Format("percent" if "%" in bare else "plain", decimals)
 
 
 def _rows(package: Package, part: str, book: _Book, sheet: _Sheet) -> Iterator[Row]:
@@ -227,22 +228,23 @@ def _value(cell: Element, book: _Book) -> str | None:
     style = cell.get("s", "0")
     index = int(style) if style.isdigit() else 0
     try:
-        return _number(float(value), book.formats[index] if index < len(book.formats) else _Format(), book.epoch)
+        return shown(float(value), book.formats[index] if index < len(book.formats) else Format(), book.epoch)
     except (ValueError, OverflowError):
         return value
 
 
-def _number(value: float, shown: _Format, epoch: datetime) -> str:
-    if shown.kind == "span":
+def shown(value: float, look: Format, epoch: datetime) -> str:
+    """A cell's number as the format has it: a date from `epoch` on, a span of time, a percentage, a plain number."""
+    if look.kind == "span":
         seconds = round(value * 86_400)
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    if shown.kind == "date" and value >= 0:
+    if look.kind == "date" and value >= 0:
         return _date(value, epoch)
-    percent = "%" if shown.kind == "percent" else ""
+    percent = "%" if look.kind == "percent" else ""
     value = value * 100 if percent else value
-    if shown.decimals >= 0:
+    if look.decimals >= 0:
         # decimal, so that 0.125 shows as a spreadsheet shows it and not as binary rounds it
-        exact = Decimal(f"{value:.15g}").quantize(Decimal(1).scaleb(-shown.decimals), ROUND_HALF_UP)
+        exact = Decimal(f"{value:.15g}").quantize(Decimal(1).scaleb(-look.decimals), ROUND_HALF_UP)
         return f"{exact}{percent}"
     whole = value.is_integer() and abs(value) < 1e15
     return f"{int(value) if whole else format(value, '.15g')}{percent}"
