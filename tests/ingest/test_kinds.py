@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from compounds import make
 
 from quoth.errors import ReadError
 from quoth.ingest import read, read_data
@@ -52,6 +53,10 @@ def zipped(*names: str) -> bytes:
         ("a.txt", "Grüße\n".encode("utf-16"), "text"),
         ("a.txt", "no mark\n".encode("utf-16-be"), "text"),
         ("bm.txt", b"BMW is a car", "text"),
+        ("a.doc", make.compound({"Workbook": b"x"}), "xls"),
+        ("a.xls", make.compound({"ObjectPool/Workbook": b"x", "WordDocument": b"x"}), "doc"),
+        ("a.docx", make.compound({"EncryptionInfo": b"x", "EncryptedPackage": b"x"}), "sealed"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", "xls"),
     ],
 )
 def test_the_bytes_decide_then_the_name(name: str, head: bytes, kind: str) -> None:
@@ -66,9 +71,11 @@ def test_the_bytes_decide_then_the_name(name: str, head: bytes, kind: str) -> No
         ("a.svg", b'<?xml version="1.0"?>\n<svg xmlns="x">', "an SVG image"),
         ("a.zip", zipped("a.txt"), "a zip archive"),
         ("a.docx", zipped("ppt/presentation.xml"), "a PowerPoint file"),
-        ("a.xlsb", zipped("xl/workbook.bin"), "an Excel file"),
+        ("a.xlsb", zipped("xl/workbook.bin"), "a binary Excel file (XLSB)"),
         ("a.md", b"\x00\x01\x02\x03" * 20, "a binary file"),
-        ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", "an old or encrypted Office file"),
+        ("a", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", "an old Office file"),
+        ("a.doc", make.compound({"VisioDocument": b"x"}), "a Visio drawing"),
+        ("a.xls", make.compound({"Quill/QuillSub/CONTENTS": b"x"}), "a Publisher file"),
         ("a", b"\x7fELF\x02\x01\x01\x00", "a program"),
     ],
 )

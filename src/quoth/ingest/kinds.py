@@ -11,6 +11,8 @@ import zipfile
 from pathlib import PurePath
 from typing import NamedTuple
 
+from quoth.errors import ReadError
+
 HEAD = 65_536
 """How many bytes from the start of a file are enough to tell its kind."""
 
@@ -44,15 +46,44 @@ KINDS: dict[str, Kind] = {
     "org": Kind("org:read_org", ("org",)),
     "asciidoc": Kind("asciidoc:read_asciidoc", ("adoc", "asciidoc", "asc")),
     "latex": Kind("latex:read_latex", ("tex", "ltx", "latex")),
+    "msg": Kind("msg:read_msg", ("msg", "oft")),
+    "doc": Kind("doc:read_doc", ("doc", "dot")),
+    "xls": Kind("xls:read_xls", ("xls", "xlt")),
+    "ppt": Kind("ppt:read_ppt", ("ppt", "pps", "pot")),
+    "sealed": Kind("sealed:read_sealed", ()),
     "notebook": Kind("notebook:read_notebook", ("ipynb",)),
     "code": Kind("text:read_code", tuple(CODE)),
 }
 ENDINGS = {ending: name for name, kind in KINDS.items() for ending in kind.endings}
-BYTES = {"pdf", "docx", "xlsx"}
+BYTES = {"pdf", "docx", "xlsx", "msg", "doc", "xls", "ppt"}
 """Kinds whose bytes always tell: their ending alone is not believed."""
 
 ZIPPED = {"docx": b"word/document", "xlsx": b"xl/workbook.xml"}
 """How the name of a zip's main part begins in an Office file of this kind."""
+
+STREAMS: tuple[tuple[str, str], ...] = (
+    ("encryptedpackage", "sealed"),
+    ("__properties_version1.0", "msg"),
+    ("worddocument", "doc"),
+    ("workbook", "xls"),
+    ("book", "xls"),
+    ("powerpoint document", "ppt"),
+    ("pp97_dualstorage/powerpoint document", "ppt"),
+)
+"""A stream of a compound file, and the kind that has it; the first that is there decides."""
+COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+COMPOUNDS: tuple[tuple[str, str], ...] = (
+    ("visiodocument", "a Visio drawing"),
+    ("quill/quillsub/contents", "a Publisher file"),
+    ("pp40", "a presentation from before PowerPoint 97"),
+    ("fileheader", "a Hangul document (HWP)"),
+    ("matost", "a Works document"),
+    ("starwriterdocument", "a StarOffice text"),
+    ("starcalcdocument", "a StarOffice table"),
+    ("catalog", "a cache of thumbnails"),
+    ("\u4840\u3f7f\u4164\u422f\u4836", "a Windows installer"),
+)
+"""A stream of a compound file that is of no readable kind, and what the file is."""
 
 MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n", "a PNG image"),
@@ -83,13 +114,14 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xca\xfe\xba\xbe", "a program"),
     (b"\x00asm", "a WebAssembly program"),
     (b"SQLite format 3\x00", "an SQLite database"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or encrypted Office file"),
+    (COMPOUND, "an old Office file"),
     (b"{\\rtf", "a rich text file (RTF)"),
     (b"%!PS", "a PostScript file"),
     (b"!<arch>", "a library archive"),
 )
 ZIPS: tuple[tuple[bytes, str], ...] = (
     (b"word/", "a Word file"),
+    (b"xl/workbook.bin", "a binary Excel file (XLSB)"),
     (b"xl/", "an Excel file"),
     (b"ppt/", "a PowerPoint file"),
     (b"visio/", "a Visio file"),
@@ -97,7 +129,6 @@ ZIPS: tuple[tuple[bytes, str], ...] = (
     (b"mimetypeapplication/vnd.oasis.opendocument", "an OpenDocument file"),
     (b"META-INF/MANIFEST.MF", "a Java archive"),
 )
-ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 FIELD = re.compile(rb"^(?:From |[!-9;-~]+:)")
 KNOWN = re.compile(
     rb"^(from|to|cc|subject|date|message-id|received|return-path|mime-version|delivered-to|reply-to"
@@ -121,8 +152,11 @@ def kind_of(path: str, head: bytes) -> str | None:
         return "pdf"
     if head.startswith(b"PK\x03\x04"):
         return next((kind for kind, part in ZIPPED.items() if _holds(head, part)), None)
-    if ENCRYPTED in head and name in ("docx", "xlsx"):
-        return name
+    if head.startswith(COMPOUND):
+        streams = _streams(head)
+        found = next((kind for stream, kind in STREAMS if stream in streams), None)
+        # where damage hides the streams, the reader that its name asks for says what is broken
+        return found or (name if name in ("msg", "doc", "xls", "ppt") and not streams else None)
     head = head[:HEAD]
     if not is_text(head) or DRAWING.match(_plain(head)):
         return None
@@ -133,6 +167,9 @@ def describe(head: bytes, path: str) -> str:
     """What a file of no readable kind is, as a person would say it: "a PNG image"."""
     if head.startswith(b"PK\x03\x04"):
         return next((words for mark, words in ZIPS if mark in head), "a zip archive")
+    if head.startswith(COMPOUND):
+        streams = _streams(head)
+        return next((words for stream, words in COMPOUNDS if stream in streams), "an old Office file")
     if head[4:8] == b"ftyp":
         return "a HEIC image" if head[8:11] in (b"hei", b"mif") else "a video"
     if head.startswith(b"RIFF"):
@@ -217,6 +254,16 @@ def _fields(head: bytes) -> int:
     if not lines or not all(FIELD.match(line) for line in lines):
         return 0
     return len({name.lower() for name in KNOWN.findall(block)})
+
+
+def _streams(data: bytes) -> frozenset[str]:
+    """The streams of a compound file; none where it is damaged."""
+    from quoth.ingest.compound import Compound
+
+    try:
+        return frozenset(Compound(data).streams)
+    except ReadError:
+        return frozenset()
 
 
 def _holds(data: bytes, part: bytes) -> bool:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import IO
 from xml.etree import ElementTree
 
-from quoth.errors import ReadError
+from quoth.errors import PASSWORD, Encrypted, ReadError
 
 Element = ElementTree.Element
 
@@ -34,11 +34,9 @@ class Package:
 
     def __init__(self, data: bytes) -> None:
         if data.startswith(COMPOUND):
-            locked = "EncryptedPackage".encode("utf-16-le") in data
-            raise ReadError(
-                "the file is encrypted" if locked else "the file is in an old binary Office format",
-                "save it without a password" if locked else "save it in a current format (.docx, .xlsx)",
-            )
+            if "EncryptedPackage".encode("utf-16-le") in data:
+                raise Encrypted("the file is encrypted with a password", PASSWORD)
+            raise ReadError("the file is in an old binary Office format", "leave its ending as that format has it")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
@@ -56,12 +54,14 @@ class Package:
         part = self._parts.get(_clean(name))
         if part is None:
             raise ReadError(f"the file is damaged: it lacks its part {name}", DAMAGED)
+        if part.flag_bits & 1:
+            raise Encrypted(f"the file is encrypted: {name} needs a password", "save it without a password")
         if part.file_size > MOST_PART:
             raise ReadError(f"the file is too large: {name} unpacks to more than {MOST_PART >> 20} MiB")
         try:
             return self._zip.open(part)
         except (RuntimeError, NotImplementedError, zipfile.BadZipFile, ValueError, OSError):
-            raise ReadError(f"the file is damaged or encrypted: {name} cannot be opened", DAMAGED) from None
+            raise ReadError(f"the file is damaged: {name} cannot be opened", DAMAGED) from None
 
     def xml(self, name: str) -> Element:
         """The root of a part. Raises ReadError if it is no sound XML."""
