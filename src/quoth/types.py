@@ -34,7 +34,7 @@ class Mark:
     page     ""                                               page, from 1
     line     ""                                               line in the file, from 1
     heading  its words ("" ends the section)                  level, from 1
-    cells    sheet and range, as in "Costs!A2:D2"             0
+    cells    "Costs!A2:D2", "cell 3", "00:01:05" as said at   0
     glyph    ""                                               index of the character on its PDF page
     """
 

@@ -25,6 +25,9 @@ OWN = {
     "a.adoc": "= Title\n:a: b\n\n== One {a}\n\n----\n== no\n----\n\n// c\n////\nd\n////\n\nOld\n~~~\n\n|===\n",
     "a.tex": "\\title{T}\n% c\n\\begin{document}\n\\section{One}\\verb|%|\n\\begin{comment}\nc\\end{comment}\n"
     '\\"u \\subsection*{Two \\footnote{n}}\\iffalse x \\fi\n\\end{document}\nrest',
+    "a.yaml": '# c\n---\na: 1\nb:\n  - name: x\n    c: |\n      d: e\n  - [f, g]\n"h i": &j\n  k: !l {m: n}\n',
+    "a.toml": 'a = [\n["b"]\n]\n[c.d]\ne = """\n[f]\n"""\n[[g]] # h\ni = \'[\'\n',
+    "a.ini": "; a\n[b]\nc = [d\n[e f] # g\n",
 }
 NOISE = [
     "",
@@ -93,6 +96,14 @@ def test_a_damaged_text_is_still_its_own_text(name: str, changes: list[tuple[flo
 
 
 HOSTILE = {
+    "a.yaml": [
+        "a:\n" * 50_000,
+        "- " * 50_000,
+        "".join(" " * n + "a:\n" for n in range(800)),
+        "a" * 300_000,
+        '"' * 99_999,
+    ],
+    "a.toml": ["[" * 200_000, '"""' * 33_333, "[a" * 50_000, "'" * 99_999, "[" + " " * 200_000],
     "a.rst": [
         "..\n" * 40_000,
         "=\n" * 40_000,
@@ -116,7 +127,7 @@ HOSTILE = {
     ],
     "a.tex": [
         "\\begin{verbatim}" * 20_000,
-        "\\section{" * 20_000,
+        "\\section{" * 5_000,
         "\\iffalse" * 30_000,
         "\\verb|" * 30_000,
         "{" * 200_000,

@@ -27,13 +27,13 @@ class Kind(NamedTuple):
 CODE = str.split(
     "py pyi pyw ipy js mjs cjs jsx ts tsx vue svelte java kt kts scala groovy gradle clj cljs go rs c h cc cpp cxx hpp "
     "hh m mm cs fs vb swift dart php rb pl pm lua r jl hs elm ex exs erl ml mli lisp el scm nim zig d v sv vhd sql "
-    "sh bash zsh fish ps1 psm1 bat cmd awk sed css scss sass less json jsonl ndjson json5 geojson canvas yaml yml "
-    "toml ini cfg conf properties env xml xsd xsl xslt rss atom plist tf hcl proto thrift graphql gql cmake "
+    "sh bash zsh fish ps1 psm1 bat cmd awk sed css scss sass less "
+    "properties env xml xsd xsl xslt rss atom plist tf hcl proto thrift graphql gql cmake "
     "make mk diff patch asm s f f90 f95 pas sol tcl nix bzl dockerfile"
 )
 
 KINDS: dict[str, Kind] = {
-    "text": Kind("text:read_text", ("txt", "text", "log", "srt", "vtt")),
+    "text": Kind("text:read_text", ("txt", "text", "log")),
     "markdown": Kind("markdown:read_markdown", ("md", "markdown", "mdown", "mkd", "mkdn", "mdx", "qmd", "rmd")),
     "html": Kind("html:read_html", ("html", "htm", "xhtml", "shtml")),
     "pdf": Kind("pdf:read_pdf", ("pdf",)),
@@ -51,6 +51,10 @@ KINDS: dict[str, Kind] = {
     "xls": Kind("xls:read_xls", ("xls", "xlt")),
     "ppt": Kind("ppt:read_ppt", ("ppt", "pps", "pot")),
     "sealed": Kind("sealed:read_sealed", ()),
+    "subtitles": Kind("subtitles:read_subtitles", ("srt", "vtt")),
+    "json": Kind("json:read_json", ("json", "jsonl", "ndjson", "jsonc", "json5", "geojson", "canvas")),
+    "yaml": Kind("settings:read_yaml", ("yaml", "yml")),
+    "toml": Kind("settings:read_toml", ("toml", "ini", "cfg", "conf")),
     "notebook": Kind("notebook:read_notebook", ("ipynb",)),
     "code": Kind("text:read_code", tuple(CODE)),
 }
@@ -238,7 +242,7 @@ def _by_structure(head: bytes, named: str | None) -> str | None:
         return "html"
     if MBOX.match(head) and _fields(head.partition(b"\n")[2]) > 1:
         return "mail" if named == "mail" else "mbox"
-    if named not in ("code", "mail", "mbox") and _fields(head) > 2:
+    if named not in ("code", "mail", "mbox", "yaml", "toml") and _fields(head) > 2:
         return "mail"
     if head.lstrip()[:1] == b"{" and b'"nbformat"' in head and b'"cells"' in head:
         return "notebook"

@@ -76,7 +76,7 @@ CLAUSES = re.compile(r"[,;:)\]}—–、，；：]\s+|[、，；：]")
 WORDS = re.compile(r"\s+")
 APART = frozenset(" \t\n\r\xa0\u2028\u2029\u3000。！？、，；：")
 """Characters after which the tokenizer begins a new word for certain."""
-LINED = frozenset(("code", "csv", "xlsx", "notebook"))
+LINED = frozenset(("code", "csv", "xlsx", "notebook", "json", "yaml", "toml"))
 BLOCKS = frozenset(("html", "docx"))
 
 
@@ -256,7 +256,7 @@ def _borders(document: Document, start: int, end: int) -> dict[int, float]:
     borders = {start: 0.0}
     after: set[int] = set()
     for mark in document.marks:
-        if start < mark.start < end and mark.kind == "cells":
+        if start < mark.start < end and mark.kind == "cells" and document.kind != "subtitles":
             borders[mark.start] = ROW
         elif start <= mark.start < end and mark.kind == "heading" and mark.value:
             usual = HEADINGS.get(mark.number, DEEP_HEADING)

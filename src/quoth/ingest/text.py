@@ -20,9 +20,7 @@ LIKE_C = re.compile(
     r"([A-Za-z_$][\w$]*)",
     re.M,
 )
-DATA = frozenset(
-    str.split("json jsonl ndjson json5 geojson canvas yaml yml toml ini cfg conf properties env xml xsd rss atom css")
-)
+DATA = frozenset(str.split("properties env xml xsd rss atom css"))
 
 
 def read_text(data: bytes, path: str, password: str | None) -> tuple[Document, ...]:
