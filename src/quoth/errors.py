@@ -3,7 +3,8 @@
 QuothError
 ├── UsageError        the call itself is wrong (exit 2)
 ├── ReadError         one file could not be read; the run goes on
-│   └── Encrypted     it needs a password, or another one
+│   ├── Encrypted     it needs a password, or another one
+│   └── OtherKind     it is of a kind that Quoth does not read
 ├── NotFound          no such source, document or passage
 ├── LibraryError      the library folder cannot be opened as asked
 │   ├── Locked        another process is writing
@@ -48,6 +49,10 @@ PASSWORD = "write its password into a file and name that with --password-file"
 
 class Encrypted(ReadError):
     """The file needs a password, or another one."""
+
+
+class OtherKind(ReadError):
+    """The file is of a kind that Quoth does not read."""
 
 
 class NotFound(QuothError):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from quoth.catalog import File, Source, State, WrittenFile
 from quoth.errors import LibraryError
 from quoth.ingest.walk import Found, walk
+from quoth.ingest.worker import LOOK
 from quoth.lock import writer
 from quoth.parts import Parts, check_encoder, inside
 from quoth.types import Failure, Options, Passage, Progress, Report, Skip, Watcher
@@ -177,6 +178,7 @@ def _plan(parts: Parts, source: Source, options: Options, report: Report) -> _Pl
             file is None
             or (file.size, file.mtime_ns) != (found.size, found.mtime_ns)
             or (file.state == "failed" and options.retry)
+            or (file.state == "skipped" and options.archives and file.reason.endswith(LOOK))
         ):
             plan.read.append(found)
         else:
@@ -260,6 +262,8 @@ def _write(parts: Parts, batch: Sequence[tuple[_Plan, Outcome]], report: Report)
                 wanted.append(outcome)
                 report.updated += bool(old and old.state == "read")
                 report.added += not (old and old.state == "read")
+                lost = [one.notes[0] for one, _ in outcome.documents if one.kind == "archive"]
+                report.notes += [f"{outcome.path}: {note} (quoth show names them)" for note in lost]
         if unwanted:
             _forget(parts, parts.catalog.remember(plan.source.id, unwanted))
         if wanted:

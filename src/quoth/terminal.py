@@ -232,13 +232,16 @@ def show_document(document: Document, place: tuple[int, int] | None, boxes: Sequ
             "title": document.title,
             "text": document.text,
             "pages": document.pages(),
+            "notes": document.notes,
         }
         if place:
             record["at"] = dataclasses.asdict(document.place(place[0])) | {"start": place[0], "end": place[1]}
             record["boxes"] = [dataclasses.asdict(box) for box in boxes]
         return _print_json(record)
     if place is None:
-        click.echo(_safe(document.text))
+        click.echo(_safe(document.text), nl=bool(document.text))
+        for note in document.notes:
+            click.echo(_safe(note), err=bool(document.text))
         return None
     start, end = place
     at = document.place(start)

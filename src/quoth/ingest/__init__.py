@@ -9,19 +9,20 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
-from quoth.errors import ReadError
+from quoth.errors import Encrypted, OtherKind, ReadError
 from quoth.ingest import kinds
 from quoth.types import Document
 
-__all__ = ["read", "read_data"]
+__all__ = ["read", "read_data", "unlocked"]
 
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """Characters that no text file may hold: SQLite ends a text at the one and UTF-8 has no bytes for the others."""
+Opened = TypeVar("Opened")
 Reader = Callable[[bytes, str, str | None], tuple[Document, ...]]
 
 
@@ -48,9 +49,20 @@ def read_data(data: bytes, path: str, password: str | None = None, kind: str | N
 
     kind = kind or kinds.kind_of(path, data)
     if kind is None:
-        raise ReadError(f"is {kinds.describe(data, path)}, which Quoth does not read")
+        raise OtherKind(f"is {kinds.describe(data, path)}, which Quoth does not read")
     documents = map(_storable, _reader(kind)(data, path, password))
     return tuple(one if one.language else replace(one, language=language_of(one.text)) for one in documents)
+
+
+def unlocked(read: Callable[[str | None], Opened], passwords: Sequence[str]) -> Opened:
+    """What `read` gives without a password or, where it is encrypted, with the first that opens it."""
+    for password in (None, *passwords[:-1]):
+        try:
+            return read(password)
+        except Encrypted:
+            if not passwords:
+                raise
+    return read(passwords[-1])
 
 
 def _storable(document: Document) -> Document:

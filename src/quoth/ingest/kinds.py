@@ -133,6 +133,11 @@ ZIPS: tuple[tuple[bytes, str], ...] = (
     (b"mimetypeapplication/vnd.oasis.opendocument", "an OpenDocument file"),
     (b"META-INF/MANIFEST.MF", "a Java archive"),
 )
+PACKAGES = frozenset(("[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF", "AndroidManifest.xml"))
+"""Members that make a zip something else than a folder of files."""
+PACKED = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
+COMPRESSED = frozenset(("gz", "bz2", "xz"))
+"""Endings that a compressed file adds to the name of what is in it."""
 FIELD = re.compile(rb"^(?:From |[!-9;-~]+:)")
 KNOWN = re.compile(
     rb"^(from|to|cc|subject|date|message-id|received|return-path|mime-version|delivered-to|reply-to"
@@ -152,7 +157,7 @@ def kind_of(path: str, head: bytes) -> str | None:
     `head` is the start of the file, HEAD bytes or more; the whole file is fine too.
     """
     name = ENDINGS.get(ending(path))
-    if b"%PDF-" in head[:1024]:
+    if b"%PDF-" in head[:1024] and not head.startswith(b"PK\x03\x04") and not is_tar(head):
         return "pdf"
     if head.startswith(b"PK\x03\x04"):
         return next((kind for kind, part in ZIPPED.items() if _holds(head, part)), None)
@@ -178,13 +183,43 @@ def describe(head: bytes, path: str) -> str:
         return "a HEIC image" if head[8:11] in (b"hei", b"mif") else "a video"
     if head.startswith(b"RIFF"):
         return {b"WEBP": "a WebP image", b"WAVE": "a WAV recording"}.get(head[8:12], "a video")
-    if head[257:262] == b"ustar":
+    if is_tar(head):
         return "a tar archive"
     if DRAWING.match(_plain(head)):
         return "an SVG image"
     known = next((words for mark, words in MAGIC if head.startswith(mark) and not is_text(head[:HEAD])), None)
     named = next((words for mark, words in MAGIC if len(mark) > 3 and head.startswith(mark)), None)
     return known or named or "a binary file"
+
+
+def archive_of(path: str, data: bytes) -> str | None:
+    """ "zip", "tar", "gzip", "bzip2" or "xz" for a whole file that is such an archive and no document in one."""
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip" if kind_of(path, data) is None and not _is_package(data) else None
+    if data.startswith(b"BZh") and data[4:10] not in (b"1AY&SY", b"\x17rE8P\x90"):
+        return None
+    packed = next((name for name, mark in PACKED.items() if data.startswith(mark)), None)
+    return packed or ("tar" if is_tar(data) else None)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether this is the start of a tar archive: its mark, or in archives older than that its sum."""
+    if head[257:262] == b"ustar":
+        return True
+    try:
+        said = int(head[148:156].strip(b"\0 "), 8)
+    except ValueError:
+        return False
+    return head[:1] != b"\0" and said == sum(head[:148]) + 8 * 32 + sum(head[156:512])
+
+
+def _is_package(data: bytes) -> bool:
+    """Whether a zip is a document or a program to people: Office, OpenDocument, EPUB, Java, Android."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return not PACKAGES.isdisjoint(archive.namelist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        return any(mark in data[:HEAD] for mark, _ in ZIPS)
 
 
 def ending(path: str) -> str:

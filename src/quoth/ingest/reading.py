@@ -12,14 +12,15 @@ import signal
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from quoth.errors import Encrypted, ReadError
+from quoth.errors import OtherKind, ReadError
 from quoth.ingest.pipe import Plain, freeze, receive, send
-from quoth.ingest.worker import FILES, NO_MEMORY, SCRATCH, TEXT, TRIES, ToRead, too_much
+from quoth.ingest.worker import FILES, LOOK, NO_MEMORY, SCRATCH, TEXT, TRIES, ToRead, too_much
 from quoth.types import Document, Passage
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def main() -> None:
     send(answers, "")
     for left in range(FILES - 1, -1, -1):
         try:
-            job = ToRead(*cast("tuple[str, tuple[str, ...], str, bool]", receive(jobs)[0]))
+            job = ToRead(*cast("tuple[str, tuple[str, ...], str, bool, tuple[tuple[str, str], ...]]", receive(jobs)[0]))
         except EOFError:
             return
         try:
@@ -109,11 +110,11 @@ def _answer(job: ToRead, tokenizer: Tokenizer | None, memory: int, answers: Bina
         stamped = True
         reason, skipped = _unwanted(data, job)
         if not reason:
-            found = _documents(data, job, stamp[2])
+            found = _documents(data, job, stamp[2], lambda member: send(answers, member))
             reason, hint = _empty(found)
             documents = () if reason else freeze([(one, _passages(one, tokenizer)) for one in found])
     except ReadError as error:
-        reason, hint = str(error), error.hint
+        reason, hint, skipped = str(error), error.hint, isinstance(error, OtherKind)
     except MemoryError:
         data, documents, reason, hint = b"", (), too_much(memory), "split the file, or leave it out"
     except RecursionError:
@@ -184,19 +185,26 @@ def _unwanted(data: bytes, job: ToRead) -> tuple[str, bool]:
 
     if job.kind or kinds.kind_of(job.path, data):
         return "", False
+    if kinds.archive_of(job.path, data):
+        return ("", False) if job.archives else (f"it is {kinds.describe(data, job.path)}; {LOOK}", True)
     return f"it is {kinds.describe(data, job.path)}, which Quoth does not read", True
 
 
-def _documents(data: bytes, job: ToRead, mtime_ns: int) -> tuple[Document, ...]:
-    found = _opened(data, job)
+def _documents(data: bytes, job: ToRead, mtime_ns: int, alive: Callable[[str], None]) -> tuple[Document, ...]:
+    found = _opened(data, job, alive)
     if sum(len(one.text) + len(one.hidden) for one in found) > TEXT:
         raise ReadError(f"its text is longer than {TEXT:,} characters", "split the file, or leave it out")
     return tuple(one if one.modified else replace(one, modified=mtime_ns / 1e9) for one in found)
 
 
-def _opened(data: bytes, job: ToRead) -> tuple[Document, ...]:
+def _opened(data: bytes, job: ToRead, alive: Callable[[str], None]) -> tuple[Document, ...]:
     """The documents, read with the first password that opens the file; most files need none."""
-    from quoth.ingest import read_data
+    from quoth.ingest import kinds, read_data, unlocked
+
+    if job.archives and not job.kind and not kinds.kind_of(job.path, data):
+        from quoth.ingest.archive import read_archive
+
+        return read_archive(data, job.path, job.passwords, dict(job.without), alive)
 
     def read(password: str | None) -> tuple[Document, ...]:
         if ":" not in job.kind:
@@ -204,13 +212,7 @@ def _opened(data: bytes, job: ToRead) -> tuple[Document, ...]:
         module, _, function = job.kind.partition(":")
         return cast("Reader", getattr(importlib.import_module(module), function))(data, job.path, password)
 
-    for password in (None, *job.passwords[:-1]):
-        try:
-            return read(password)
-        except Encrypted:
-            if not job.passwords:
-                raise
-    return read(job.passwords[-1])
+    return unlocked(read, job.passwords)
 
 
 def _empty(documents: tuple[Document, ...]) -> tuple[str, str]:

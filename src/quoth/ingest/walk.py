@@ -141,6 +141,12 @@ def _is_noise(name: str, is_folder: bool) -> bool:
     return name in IGNORED_FILES or name.startswith(("~$", ".~lock.", "._")) or name.endswith(SCRATCH)
 
 
+def is_left_out(name: str) -> bool:
+    """Whether the default list leaves out a file of this name ("folder/file") or a folder above it."""
+    *folders, last = name.split("/")
+    return _is_noise(last, False) or any(_is_noise(folder, True) for folder in folders)
+
+
 def _is_ignored(entry: os.DirEntry[str], is_folder: bool, rules: Rules) -> bool:
     """Whether a `.quothignore` at or above this entry leaves it out; the nearest one that speaks of it decides."""
     for root, spec in reversed(rules):

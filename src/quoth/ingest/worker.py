@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
@@ -43,7 +43,9 @@ FILES = 2_000
 START = 30.0
 """Seconds within which a worker must have come up."""
 TRIES = 3
-"""How often a file is read that changes while it is read."""
+"""How often a file is read that changes while it is read, and how many members may kill an archive's reader."""
+LOOK = "look into it with --archives"
+"""What to do with an archive that was skipped."""
 SCRATCH = 256 * 2**20
 """Bytes of a temporary file that a library may write: the language model is unpacked into one."""
 
@@ -53,13 +55,15 @@ class ToRead:
     """A file to read, and how.
 
     `passwords` are tried in turn where one is needed; `kind` is found by content when empty, and
-    "module:function" names any reader; `archives` says that archives are read as folders of files.
+    "module:function" names any reader; `archives` says that archives are read as folders of files,
+    `without` the members that killed their reader, with the reasons.
     """
 
     path: str
     passwords: tuple[str, ...] = ()
     kind: str = ""
     archives: bool = False
+    without: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,10 @@ class ReadPool:
         try:
             worker = self._ready(worker)
             outcome, size = worker.read(job, self._timeout)
+            while worker.member and len(job.without) < TRIES:
+                job = replace(job, without=(*job.without, (worker.member, outcome.reason)))
+                worker = self._ready(worker)
+                outcome, size = worker.read(job, self._timeout)
             return outcome, size
         finally:
             if worker is not None and (worker.tired or not worker.alive()):
@@ -178,7 +186,8 @@ class _Worker:
         path += [] if root in path else [root]
         self._memory = memory
         self.tired = False
-        self._begun = False
+        self.member = ""
+        self._begun = self._late = False
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", code, "\n".join(path)],
@@ -207,28 +216,42 @@ class _Worker:
                 pipe.close()
 
     def read(self, job: ToRead, timeout: float) -> tuple[Outcome, int]:
-        """What became of one file. Raises QuothError if the worker does not come up at all."""
-        late = threading.Event()
+        """What became of one file. Raises QuothError if the worker does not come up at all.
+
+        `timeout` holds for a file and, in an archive, for each member; `member` is then the path of the one
+        at which the worker ended.
+        """
         if not self._begun:
             self._come_up()
-        timer = threading.Timer(timeout, self._kill_late, (late,))
-        timer.daemon = True
-        timer.start()
+        self.member = ""
+        timer = self._timer(timeout)
         stamp: tuple[str, int, int, bool] = ("", 0, 0, False)
         try:
-            send(self._in, (job.path, job.passwords, job.kind, job.archives))
+            send(self._in, (job.path, job.passwords, job.kind, job.archives, job.without))
             stamp = cast("tuple[str, int, int, bool]", receive(self._out)[0])
             answer, size = receive(self._out)
+            while isinstance(answer, str):
+                timer.cancel()
+                self.member, timer = answer, self._timer(timeout)
+                answer, size = receive(self._out)
             self.tired, reason, hint, skipped, frozen = cast("tuple[bool, str, str, bool, tuple[Plain, ...]]", answer)
+            self.member = ""
             return Outcome(job.path, thaw(frozen), reason, hint, skipped, *stamp), size
         except (OSError, EOFError):
-            reason, hint = self._death(late.is_set(), timeout)
+            reason, hint = self._death(timeout)
         except (ValueError, TypeError, pickle.UnpicklingError):
             self.end()
             reason, hint = "the reader gave an answer that makes no sense", "leave the file out"
         finally:
             timer.cancel()
         return Outcome(job.path, (), reason, hint, False, *stamp), 0
+
+    def _timer(self, seconds: float) -> threading.Timer:
+        """A timer that kills the worker, running."""
+        timer = threading.Timer(seconds, self._kill_late)
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def _come_up(self) -> None:
         timer = threading.Timer(START, self.end)
@@ -244,19 +267,19 @@ class _Worker:
             raise QuothError(f"the process that reads files does not start: {trouble}", "quoth doctor")
         self._begun = True
 
-    def _kill_late(self, late: threading.Event) -> None:
-        late.set()
+    def _kill_late(self) -> None:
+        self._late = True
         with suppress(OSError):
             self._process.kill()
 
-    def _death(self, late: bool, timeout: float) -> tuple[str, str]:
+    def _death(self, timeout: float) -> tuple[str, str]:
         """Why the worker ended, as (reason, hint)."""
         try:
             status = self._process.wait(2)
         except subprocess.TimeoutExpired:  # it closed its pipes and lives on
             self.end()
             status = 0
-        if late:
+        if self._late:
             return f"reading took longer than {timeout:g} s", "raise the limit, or leave the file out"
         if status == -9:
             return "the reader was killed (signal 9)", "the machine may be short of memory; try again with --retry"
