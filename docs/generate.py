@@ -44,8 +44,14 @@ def commands() -> str:
     """The reference of the command line, from the commands themselves."""
     from quoth.cli import cli
 
+    every: list[tuple[str, click.Command]] = [("quoth", cli)]
+    for name, command in every:  # a group's own commands follow behind it
+        if isinstance(command, click.Group):
+            inner = [(f"{name} {one}", command.commands[one]) for one in sorted(command.commands)]
+            at = every.index((name, command)) + 1
+            every[at:at] = inner
     pages = []
-    for name, command in [("quoth", cli), *((f"quoth {name}", cli.commands[name]) for name in sorted(cli.commands))]:
+    for name, command in every:
         context = click.Context(command, info_name=name, max_content_width=96, terminal_width=96)
         pages.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(pages)

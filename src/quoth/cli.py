@@ -251,15 +251,16 @@ def status(folder: str | None, json_: bool) -> None:
         terminal.show_status(library.status(), json_)
 
 
-@cli.command()
+@cli.group(invoke_without_command=True)
 @as_json
-@click.pass_obj
-def sources(folder: str | None, json_: bool) -> None:
+@click.pass_context
+def sources(context: click.Context, json_: bool) -> None:
     """List the folders and files that were added."""
     from quoth import terminal
 
-    with open_library(folder) as library:
-        terminal.show_sources(library.sources(), json_)
+    if context.invoked_subcommand is None:
+        with open_library(context.obj) as library:
+            terminal.show_sources(library.sources(), json_)
 
 
 @cli.command()
@@ -299,3 +300,46 @@ def reindex(folder: str | None, which: str | None, json_: bool) -> None:
     with open_library(folder) as library, terminal.progress(not json_) as watch:
         done = library.reindex([which] if which else ["words", "vectors"], watch=watch)
     terminal.show_reindexed(done, json_)
+
+
+@sources.command("move")
+@click.argument("old")
+@click.argument("new")
+@click.option("--force", is_flag=True, help="Also when there is nothing at NEW yet.")
+@as_json
+@click.pass_obj
+def sources_move(folder: str | None, old: str, new: str, force: bool, json_: bool) -> None:
+    """Say that the files of OLD are at NEW now, as on another machine; nothing is read again."""
+    from quoth import terminal
+
+    with open_library(folder) as library:
+        terminal.show_moved(library.move(old, new, force=force), json_)
+
+
+@cli.command()
+@click.argument("file")
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@as_json
+@click.pass_obj
+def backup(folder: str | None, file: str, force: bool, json_: bool) -> None:
+    """Write the library to one FILE, also while it is in use."""
+    from quoth import terminal
+
+    with open_library(folder) as library, terminal.progress(not json_) as watch:
+        done = library.backup(file, force=force, watch=watch)
+    terminal.show_backup(done, json_)
+
+
+@cli.command()
+@click.argument("file")
+@as_json
+@click.pass_obj
+def restore(folder: str | None, file: str, json_: bool) -> None:
+    """Make the library anew from a backup, once that was checked; the present one is kept aside."""
+    from quoth import terminal
+    from quoth.library import default_folder
+    from quoth.restore import restore
+
+    with terminal.progress(not json_) as watch:
+        done = restore(file, folder or default_folder(), watch)
+    terminal.show_restored(done, json_)

@@ -57,7 +57,7 @@ def _catalog(parts: Parts) -> Iterator[Check]:
     counts = parts.catalog.counts()
     words = f"format {SCHEMA_VERSION}, {counts['documents']:,} documents, {counts['passages']:,} passages"
     ok = found == "ok"
-    yield Check("catalog", ok, words if ok else found, "" if ok else "restore a backup of the library folder")
+    yield Check("catalog", ok, words if ok else found, "" if ok else "quoth restore FILE, from a backup")
 
 
 def _model(parts: Parts) -> Iterator[Check]:

@@ -38,6 +38,7 @@ from quoth.types import (
 
 if TYPE_CHECKING:
     from quoth.answer import Chosen, Draft, Sentence
+    from quoth.backup import Backup, Moved
     from quoth.doctor import Check
     from quoth.find import Found
     from quoth.recipe import Recipe
@@ -186,6 +187,21 @@ class Library:
 
         self._writable()
         return synced.reindex(self._parts, which, watch)
+
+    # -- copies --------------------------------------------------------------------------------
+
+    def backup(self, file: str | os.PathLike[str], *, force: bool = False, watch: Watcher = unwatched) -> Backup:
+        """Write one state of the library to a file, whatever is written to the library meanwhile."""
+        from quoth import backup
+
+        return backup.backup(self._parts, Path(_absolute(file)), force, watch)
+
+    def move(self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False) -> Moved:
+        """Say that the sources at or below `old` are at or below `new` now; nothing is read."""
+        from quoth import backup
+
+        self._writable()
+        return backup.move(self._parts, _absolute(old), _absolute(new), force)
 
     # -- what is there -------------------------------------------------------------------------
 

@@ -19,9 +19,11 @@ import click
 from quoth.errors import UsageError
 
 if TYPE_CHECKING:
+    from quoth.backup import Backup, Moved
     from quoth.catalog import Source
     from quoth.doctor import Check
     from quoth.library import Explanation, Status
+    from quoth.restore import Restored
     from quoth.types import Answer, Box, Document, Hit, Hits, Progress, Quote, Report, Watcher
 
 UNSAFE = re.compile("[\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]|\\r(?!\\n)")
@@ -305,6 +307,40 @@ def show_reindexed(done: Mapping[str, int], as_json: bool) -> None:
         return _print_json({"reindexed": dict(done)})
     for name, count in done.items():
         click.echo(f"{name}: {count:,} passages")
+    return None
+
+
+def show_moved(done: Moved, as_json: bool) -> None:
+    """Print how much has a new place."""
+    if as_json:
+        return _print_json(dataclasses.asdict(done))
+    click.echo(f"{done.files:,} files have a new place; quoth sync compares them with the disk")
+    return None
+
+
+def show_backup(done: Backup, as_json: bool) -> None:
+    """Print what was backed up."""
+    if as_json:
+        return _print_json(dataclasses.asdict(done))
+    counts = f"{done.documents:,} documents, {done.passages:,} passages"
+    click.echo(_safe(f"{done.file}  {counts} · {done.bytes / 1e6:,.1f} MB · {done.seconds:.1f} s"))
+    for note in done.notes:
+        click.echo(_safe(f"  note: {note}"))
+    return None
+
+
+def show_restored(done: Restored, as_json: bool) -> None:
+    """Print what was restored, and where the library is that was there."""
+    if as_json:
+        return _print_json(dataclasses.asdict(done))
+    counts = f"{done.documents:,} documents, {done.passages:,} passages"
+    click.echo(_safe(f"{done.library}  {counts} restored and checked · {done.seconds:.1f} s"))
+    if done.encoded:
+        click.echo(f"  {done.encoded:,} passages were encoded anew, because the backup lacked their vectors")
+    for note in done.notes:
+        click.echo(_safe(f"  note: {note}"))
+    if done.before:
+        click.echo(_safe(f"  the library that was there is now {done.before}: delete it when you need it no more"))
     return None
 
 

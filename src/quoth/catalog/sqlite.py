@@ -240,27 +240,25 @@ class Catalog:
 
     def document(self, path: str) -> Document | None:
         """The document at this path, whole."""
-        row = self._connection.execute(
-            "select id, kind, title, marks, lines, language, modified, hidden, notes from documents where path = ?"
-            " order by id limit 1",
-            [os.fsencode(path)],
-        ).fetchone()
-        if row is None:
-            return None
-        texts = self._connection.execute("select text from texts where document = ? order by number", [row[0]])
-        text = "".join(piece for (piece,) in texts)
-        return Document(
-            path,
-            row[1],
-            row[2],
-            text,
-            _marks(row[3]),
-            bool(row[4]),
-            row[5],
-            row[6],
-            row[7],
-            tuple(json.loads(row[8])),
+        return next(self._documents("path = ? order by id limit 1", os.fsencode(path)), None)
+
+    def documents_of(self, file: int) -> Iterator[Document]:
+        """The documents that were read from a file, in their order in it, one at a time."""
+        return self._documents("file = ? order by id", file)
+
+    def _documents(self, where: str, value: bytes | int) -> Iterator[Document]:
+        rows = self._connection.execute(
+            "select id, path, kind, title, marks, lines, language, modified, hidden, notes from documents"
+            f" where {where}",
+            [value],
         )
+        for number, path, kind, title, marks, lines, language, modified, hidden, notes in rows.fetchall():
+            texts = self._connection.execute("select text from texts where document = ? order by number", [number])
+            text = "".join(piece for (piece,) in texts)
+            notes = tuple(json.loads(notes))
+            yield Document(
+                os.fsdecode(path), kind, title, text, _marks(marks), bool(lines), language, modified, hidden, notes
+            )
 
     def paths(self) -> list[str]:
         """The paths of all documents, sorted."""

@@ -45,6 +45,14 @@ class State:
     applied: int = 0
 
 
+def dimensions_of(folder: Path) -> int:
+    """How long the vectors in a folder are; 0 when that cannot be read."""
+    try:
+        return int(json.loads((folder / "state.json").read_text())["dimensions"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
 class ExactRows:
     """The vectors by id, and the log of what happened to them.
 
