@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 QUOTH_DATA ?= ../shared/data
+BENCH  ?= .bench
 export QUOTH_DATA
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -44,7 +45,8 @@ docs: $(VENV)/.dev  ## write the generated parts of README and docs (tables, com
 bench: $(VENV)/.dev  ## measure, beside peers, into benchmarks/results/
 	$(BIN)/python benchmarks/retrieval.py --data $(addprefix $(QUOTH_DATA)/retrieval/,scifact cranfield cisi feedbackqa legalsummarization xquad-en) --json benchmarks/results/retrieval.json
 	$(BIN)/python benchmarks/answers.py --data $(QUOTH_DATA)/qa/squad/dev-v2.0.json.gz --json benchmarks/results/answers.json
-	$(BIN)/python benchmarks/start.py --data $(QUOTH_DATA)/library --json benchmarks/results/start.json
+	$(BIN)/python benchmarks/adding.py --data $(QUOTH_DATA)/library --keep $(BENCH) --json benchmarks/results/adding.json
+	$(BIN)/python benchmarks/start.py --library $(BENCH)/library --json benchmarks/results/start.json
 	$(MAKE) docs
 
 lock:     ## resolve the dependencies anew into requirements/*.lock (needs uv)

@@ -137,24 +137,67 @@ def share(value: float, interval: Sequence[float]) -> str:
 
 def start() -> str:
     """How long people wait."""
-    record = result("start")
-    added, installed = record["add"], record["install"]
+    record, added = result("start"), result("adding")["library"]
+    installed, memory = record["install"], added["memory"]
     rows = [
         ["`quoth --help`", f"{record['help']['median']:.2f} s"],
-        ["`quoth search`, cold, in that library", f"{record['search']['median']:.2f} s"],
-        ["`quoth ask`, cold, in that library", f"{record['ask']['median']:.2f} s"],
+        ["`quoth search`, cold", f"{record['search']['median']:.2f} s"],
+        ["`quoth ask`, cold", f"{record['ask']['median']:.2f} s"],
         ["a bare `python -c pass`, for comparison", f"{record['interpreter']['median']:.2f} s"],
         [
-            f"`quoth add` of {added['files']:,} files ({added['bytes_of_files'] / 1e6:.0f} MB)",
+            f"`quoth add` of {added['added']:,} files ({added['bytes_of_files'] / 1e6:.0f} MB)",
             f"{added['seconds']:.0f} s, {added['passages']:,} passages",
         ],
-        ["of that, the encoder alone", f"{added['encoder']['seconds']:.0f} s ({added['encoder_share']:.0%})"],
         ["`quoth add` again, nothing changed", f"{added['again_seconds']:.2f} s"],
-        ["most memory of one process while adding", f"{added['peak_bytes_of_largest_process'] / 2**20:,.0f} MiB"],
+        ["most memory while adding, main process and each worker", " and ".join(mebibytes(memory))],
         ["library on disk", f"{added['bytes_of_library'] / 1e6:.0f} MB"],
         ["install", f"{installed['packages']} packages, {installed['bytes'] / 1e6:.0f} MB"],
     ]
-    return table(["what", "measured"], rows) + run_line(record, "start")
+    return table(["what", "measured"], rows) + run_line(record, "start") + run_line(result("adding"), "adding")
+
+
+def mebibytes(memory: Mapping[str, Any]) -> list[str]:
+    """Peaks of the main process and of the worker with the highest."""
+    return [f"{one['peak_bytes'] / 2**20:,.0f} MiB" for one in (memory["main"], memory["workers"][0])]
+
+
+def adding() -> str:
+    """What adding takes."""
+    record = result("adding")
+    both = [record["library"], record["notes"]]
+    lines: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
+        ("files read, failed, skipped", lambda one: f"{one['added']:,}, {one['failed']:,}, {one['skipped']:,}"),
+        ("their bytes", lambda one: f"{one['bytes_of_files'] / 1e6:.1f} MB"),
+        ("passages", lambda one: f"{one['passages']:,}"),
+        ("seconds", lambda one: f"{one['seconds']:.1f}"),
+        ("files a second", lambda one: f"{one['files_per_second']:,.1f}"),
+        ("passages a second", lambda one: f"{one['passages_per_second']:,.1f}"),
+        ("word pieces a second", lambda one: f"{one['word_pieces_per_second']:,}"),
+        ("the encoder alone, seconds", lambda one: f"{one['encoder']['seconds']:.1f}"),
+        ("its share of the time", lambda one: f"**{one['encoder_share']:.0%}**"),
+        ("most memory, main process", lambda one: mebibytes(one["memory"])[0]),
+        ("most memory, largest worker", lambda one: mebibytes(one["memory"])[1]),
+        ("library on disk", lambda one: f"{one['bytes_of_library'] / 1e6:.1f} MB"),
+        ("again, nothing changed, seconds", lambda one: f"{one['again_seconds']:.2f}"),
+    ]
+    rows = [[name, *map(show, both)] for name, show in lines]
+    return table(["`quoth add`", "the whole folder", "Markdown notes of it"], rows) + run_line(record, "adding")
+
+
+def adding_beside() -> str:
+    """How fast peers add the same notes."""
+    record = result("adding")
+    rows = []
+    for one in record["beside"]:
+        if "missing" in one:
+            rows.append([one["name"], one["missing"], *[""] * 5])
+            continue
+        own = one["quoth"]
+        its, ours = (f"{each['passages']:,} in {each['seconds']:.1f} s" for each in (one, own))
+        times = (f"**{one['times']['notes']:.2f} ×**", f"{one['times']['passages']:.2f} ×")
+        rows.append([one["name"], f"{one['notes']:,}", its, f"{one['encoder_share']:.0%}", ours, *times])
+    head = ["peer", "notes", "its passages", "of that in its encoder", "Quoth's passages", "notes/s", "passages/s"]
+    return table(head, rows) + run_line(record, "adding")
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -164,6 +207,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "answers": answers,
     "risk": risk,
     "start": start,
+    "adding": adding,
+    "adding-beside": adding_beside,
 }
 
 
