@@ -7,10 +7,12 @@ paths. For each:
     seconds         wall time of the process `quoth add --json`, on an empty library
     encoder         what the encoder alone needs for the same texts, identical ones once, right after adding:
                     measured on at most 8,192 of them, evenly spread, and scaled by word pieces
-    encoder_share   that time over the time of adding
+    encoder_share   that time over the time of adding: what the rest costs beside it is what is missing to 1
+    encoder_busy    share of the work's time during which the encoder was at work, by Quoth's own report; the
+                    processes that read take their part of the cores meanwhile, so it says less than the share
     memory          peaks of the main process and of each worker, apart: `peak_bytes` is the kernel's own
                     (VmHWM, with pages of files such as shared libraries), `anonymous_bytes` the most that
-                    was seen without those, looking every 50 ms. Linux only.
+                    was seen without those, looking every 100 ms. Linux only.
     again_seconds   wall time of the process `quoth add` when nothing changed, median of three
 
 `beside` holds peers, each in an environment of its own under `--peers` (made when it is not there; torch
@@ -23,8 +25,9 @@ alone is hundreds of megabytes), as a process that reads nothing from the networ
                              encoder behind an OpenAI-compatible endpoint on loopback, and the encoder's
                              tokenizer for its splitter. Needs Python 3.12 or 3.13 on this machine.
 
-Seconds of both sides are those of the work: imports of a peer and the start of `quoth` are left out, the
-loading of the encoder is in. Quoth and the first peer take turns `--runs` times on fresh libraries; medians.
+Seconds of both sides are those of the work: imports of a peer and the start of `quoth` are left out (what
+`quoth` imports later is in), the loading of the encoder is in. Quoth and the first peer take turns, `--runs`
+times on fresh libraries; medians. Quoth encodes identical passages once, the first peer encodes all of them.
 `times` is Quoth's rate over the peer's, in notes and in passages a second; what a passage is differs.
 `--keep DIR` keeps files and libraries there.
 """
@@ -152,10 +155,16 @@ def measured(folder: Path, library: Path, first: Added) -> Record:
         "word_pieces_per_second": round(encoder["word_pieces"] / seconds),
         "encoder": encoder,
         "encoder_share": round(encoder["seconds"] / seconds, 3),
+        "encoder_busy": busy(report),
         "memory": run.memory(),
         "bytes_of_library": size(library),
         "again_seconds": round(statistics.median(again), 3),
     }
+
+
+def busy(report: Record) -> float | None:
+    """The share of the time in which the encoder was at work, if the report tells."""
+    return round(report["encoding"] / report["seconds"], 3) if "encoding" in report else None
 
 
 def added(folder: Path, library: Path) -> Added:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PAUSE = 0.05
+PAUSE = 0.1
 """Seconds between two looks."""
 LINES = re.compile(r"^(VmHWM|RssAnon):\s+(\d+) kB$", re.M)
 

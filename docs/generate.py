@@ -34,6 +34,11 @@ def result(name: str) -> dict[str, Any]:
     return record
 
 
+def is_measured(name: str) -> bool:
+    """Whether a benchmark has left a record."""
+    return (RESULTS / f"{name}.json").exists()
+
+
 def run_line(record: Mapping[str, Any], name: str) -> str:
     """Where a table's figures come from."""
     machine = record["machine"]
@@ -137,23 +142,33 @@ def share(value: float, interval: Sequence[float]) -> str:
 
 def start() -> str:
     """How long people wait."""
-    record, added = result("start"), result("adding")["library"]
-    installed, memory = record["install"], added["memory"]
+    record = result("start")
+    installed = record["install"]
+    passages = record["passages"] if "passages" in record else record["add"]["passages"]
     rows = [
         ["`quoth --help`", f"{record['help']['median']:.2f} s"],
-        ["`quoth search`, cold", f"{record['search']['median']:.2f} s"],
-        ["`quoth ask`, cold", f"{record['ask']['median']:.2f} s"],
+        [f"`quoth search`, cold, among {passages:,} passages", f"{record['search']['median']:.2f} s"],
+        [f"`quoth ask`, cold, among {passages:,} passages", f"{record['ask']['median']:.2f} s"],
         ["a bare `python -c pass`, for comparison", f"{record['interpreter']['median']:.2f} s"],
+        *(start_of_adding() if is_measured("adding") else []),
+        ["install", f"{installed['packages']} packages, {installed['bytes'] / 1e6:.0f} MB"],
+    ]
+    lines = [run_line(result(name), name) for name in ("start", "adding") if is_measured(name)]
+    return table(["what", "measured"], rows) + "".join(lines)
+
+
+def start_of_adding() -> list[list[str]]:
+    """The rows about adding in the short table."""
+    added = result("adding")["library"]
+    return [
         [
             f"`quoth add` of {added['added']:,} files ({added['bytes_of_files'] / 1e6:.0f} MB)",
             f"{added['seconds']:.0f} s, {added['passages']:,} passages",
         ],
         ["`quoth add` again, nothing changed", f"{added['again_seconds']:.2f} s"],
-        ["most memory while adding, main process and each worker", " and ".join(mebibytes(memory))],
+        ["most memory while adding, main process and each worker", " and ".join(mebibytes(added["memory"]))],
         ["library on disk", f"{added['bytes_of_library'] / 1e6:.0f} MB"],
-        ["install", f"{installed['packages']} packages, {installed['bytes'] / 1e6:.0f} MB"],
     ]
-    return table(["what", "measured"], rows) + run_line(record, "start") + run_line(result("adding"), "adding")
 
 
 def mebibytes(memory: Mapping[str, Any]) -> list[str]:
@@ -163,6 +178,8 @@ def mebibytes(memory: Mapping[str, Any]) -> list[str]:
 
 def adding() -> str:
     """What adding takes."""
+    if not is_measured("adding"):
+        return "Not measured yet: `make bench`.\n"
     record = result("adding")
     both = [record["library"], record["notes"]]
     lines: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
@@ -175,6 +192,7 @@ def adding() -> str:
         ("word pieces a second", lambda one: f"{one['word_pieces_per_second']:,}"),
         ("the encoder alone, seconds", lambda one: f"{one['encoder']['seconds']:.1f}"),
         ("its share of the time", lambda one: f"**{one['encoder_share']:.0%}**"),
+        ("the encoder was at work", lambda one: f"{one['encoder_busy']:.0%}" if one["encoder_busy"] else ""),
         ("most memory, main process", lambda one: mebibytes(one["memory"])[0]),
         ("most memory, largest worker", lambda one: mebibytes(one["memory"])[1]),
         ("library on disk", lambda one: f"{one['bytes_of_library'] / 1e6:.1f} MB"),
@@ -186,6 +204,8 @@ def adding() -> str:
 
 def adding_beside() -> str:
     """How fast peers add the same notes."""
+    if not is_measured("adding"):
+        return "Not measured yet: `make bench`.\n"
     record = result("adding")
     rows = []
     for one in record["beside"]:
