@@ -254,8 +254,8 @@ class Slide(NamedTuple):
     notes: bytes = b""
 
 
-def slides(show: Sequence[Slide]) -> dict[str, bytes]:
-    """The streams of a PowerPoint 97 file."""
+def slides(show: Sequence[Slide], more: bytes = b"") -> dict[str, bytes]:
+    """The streams of a PowerPoint 97 file; `more` are records of its main part."""
     parts = dict[int, bytes]()
     listed, noted = b"", b""
     for number, slide in enumerate(show):
@@ -266,7 +266,7 @@ def slides(show: Sequence[Slide]) -> dict[str, bytes]:
             parts[3 + 2 * number] = record(0x3F0, slide.notes)
             noted += record(0x3F3, struct.pack("<IIiII", 3 + 2 * number, 0, 0, 900 + number, 0))
     size = record(0x3E9, struct.pack("<ii32x", 5760, 4320))
-    parts[1] = record(0x3E8, size, record(0xFF0, listed), record(0xFF0, noted, instance=2))
+    parts[1] = record(0x3E8, size, record(0xFF0, listed), record(0xFF0, noted, instance=2), more)
     stream, entries = b"", b""
     for number, part in parts.items():
         entries += struct.pack("<II", number | 1 << 20, len(stream))

@@ -84,6 +84,15 @@ def test_a_footer_is_read_once_and_numbers_of_slides_are_not() -> None:
     assert document.text == "One\n\nPage\n\nKessler Ltd\n\nTwo\n"
 
 
+def test_a_footer_of_all_slides_is_read_once() -> None:
+    said = record(0xFBA, "Kessler Ltd".encode("utf-16-le"), instance=2)
+    footers = record(0xFD9, record(0xFDA, struct.pack("<HH", 0, 0x20)), said, instance=3)
+    handout = record(0xFD9, record(0xFDA, struct.pack("<HH", 0, 0x20)), said.replace(b"K", b"W"), instance=4)
+    streams = make.slides([Slide(drawing(shape("One"))), Slide(drawing(shape("Two")))], more=footers + handout)
+    (document,) = read_ppt(make.compound(streams), "/x/show.ppt")
+    assert document.text == "One\n\nKessler Ltd\n\nTwo\n"
+
+
 def test_the_last_save_is_found_where_its_place_is_lost() -> None:
     streams = make.slides([Slide(drawing(shape("Found")))])
     streams["Current User"] = b""

@@ -153,6 +153,28 @@ def _lost_first(body: bytes) -> bytes:
     return struct.pack("<I", 2) + body[4:] if body.endswith(b"First") else body
 
 
+def box(words: str, kind: int = 6) -> bytes:
+    """The records of a drawn object with words; kind 25 is a comment."""
+
+    def record(number: int, body: bytes) -> bytes:
+        return struct.pack("<HH", number, len(body)) + body
+
+    half = len(words) // 2
+    parts = b"\0" + words[:half].encode("latin-1"), b"\1" + words[half:].encode("utf-16-le")
+    drawn = struct.pack("<HHHH14x", 0x15, 18, kind, 1)
+    head = struct.pack("<10xHH4x", len(words), 16)
+    return record(0x5D, drawn) + record(0x1B6, head) + b"".join(record(0x3C, part) for part in (*parts, b"\0" * 16))
+
+
+def test_words_in_boxes_stand_below_the_rows_and_comments_do_not() -> None:
+    stream = Compound(book(costs)).read("workbook").rstrip(b"\0")
+    assert stream.endswith(b"\x0a")
+    boxes = box("Ask Ada about the roof €") + box("Ben: no", 25)
+    document = read(make.compound({"Workbook": stream[:-1] + boxes + b"\x0a\0\0\0"}))
+    assert document.text.endswith("Exact: 0.10\nAsk Ada about the roof €\n\n")
+    assert document.place(document.text.index("Ask Ada")).cells == "Costs"
+
+
 def test_no_workbook_says_so() -> None:
     with pytest.raises(ReadError, match="does not begin as one"):
         read(make.compound({"Workbook": b"\0" * 5000}))

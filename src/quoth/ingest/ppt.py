@@ -74,7 +74,8 @@ class _Show:
     parts: dict[int, memoryview]
     outline: dict[int, list[_Text]]
     size: tuple[int, int]
-    footers: set[str] = field(default_factory=set)
+    footer: list[str]
+    said: set[str] = field(default_factory=set)
 
 
 def read_ppt(data: bytes, path: str, password: str | None = None) -> tuple[Document, ...]:
@@ -130,7 +131,7 @@ def _read(file: Compound) -> Flow:
         raise ReadError("the file is damaged: its slides are missing", HINT)
     main = parts[number]
     size = _inside(main, SIZE)
-    show = _Show(parts, {}, struct.unpack_from("<ii", size) if size is not None else (0, 0))
+    show = _Show(parts, {}, struct.unpack_from("<ii", size) if size is not None else (0, 0), list(_footers(main, 3)))
     slides, notes = list[int](), dict[int, int]()
     for record in _records(main):
         if record.kind == LIST and record.instance == 0:
@@ -229,10 +230,10 @@ def _slide(flow: Flow, show: _Show, place: int, number: int, notes: dict[int, in
     for shape in shapes:
         if shape not in titles:
             _shape(shown, show, shape)
-    for words in _footers(slide):
-        if words not in show.footers:
+    for words in list(_footers(slide, 0)) or show.footer:
+        if words not in show.said:
             shown.paragraph(words)
-        show.footers.add(words)
+        show.said.add(words)
     head = _inside(slide, SLIDE_HEAD)
     noted = notes.get(struct.unpack_from("<I", head, 16)[0], 0) if head is not None and len(head) >= 20 else 0
     if noted in show.parts:
@@ -242,10 +243,10 @@ def _slide(flow: Flow, show: _Show, place: int, number: int, notes: dict[int, in
             flow.hide(words)
 
 
-def _footers(slide: memoryview) -> Iterator[str]:
-    """The footer that shows on a slide."""
-    for record in _records(slide):
-        if record.kind != FOOTERS:
+def _footers(body: memoryview, instance: int) -> Iterator[str]:
+    """The footer that shows on a slide, or (3) on every slide that has none of its own."""
+    for record in _records(body):
+        if record.kind != FOOTERS or record.instance != instance:
             continue
         head = _inside(record.body, FOOTERS_HEAD)
         if head is None or len(head) < 4 or not struct.unpack_from("<H", head, 2)[0] & 0x20:

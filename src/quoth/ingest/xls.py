@@ -1,7 +1,8 @@
 """Excel files from before 2007 (.xls) to a document: `read_xls`, which looks as that of an .xlsx does.
 
-Covered: Excel 3 to 2003 in compound files, dates, number formats, results of formulas, hidden sheets, rows and
-columns, files with a password (with the extra `office`). Not covered: charts, comments, text boxes.
+Covered: Excel 5 to 2003, dates, number formats, results of formulas, text boxes (below the rows of their sheet),
+hidden sheets, rows and columns, files with a password (with the extra `office`). Not covered: charts, comments,
+Excel 4 and before, which did not save in compound files.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from quoth.errors import ReadError
 from quoth.ingest.compound import HINT, Compound, summary
 from quoth.ingest.sheets import Format, format_of, shown
-from quoth.ingest.tables import MOST_ROWS, Lines, Row, lay, row_text
+from quoth.ingest.tables import MOST_ROWS, Lines, Row, clean, lay, row_text
 from quoth.types import Document
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 EMPTY, TEXT, NUMBER, DATE, TRUTH, ERROR = range(6)
 OWN = 164
 """Number formats from here on are the file's own."""
-LOCK, BEGINS, ENDS = 0x2F, (0x809, 0x409, 0x209), 0x0A
-"""Records that say that a workbook is encrypted, begins, and ends its part that all sheets share."""
+LOCK, BEGINS, ENDS, SHEET = 0x2F, (0x809, 0x409, 0x209), 0x0A, 0x85
+"""Records that say that a workbook is encrypted, and where it, a sheet or a chart begins and ends; where a sheet is."""
+OBJECT, BOX, MORE, COMMENT = 0x5D, 0x1B6, 0x3C, 0x19
+"""Records of drawn objects, of their words, of what did not fit; the kind of an object that is a comment."""
 NAMES = (0x17, 0x18, 0x23, 0x218, 0x223, 0x1AE)
 """Records of defined names and of what they refer to."""
 
@@ -51,7 +54,7 @@ def read_xls(data: bytes, path: str, password: str | None = None) -> tuple[Docum
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         book = _open(stream, nowhere)
         with book:
-            _sheets(book, lines, hidden, notes)
+            _sheets(book, stream, lines, hidden, notes)
     return (
         Document(
             path,
@@ -66,15 +69,33 @@ def read_xls(data: bytes, path: str, password: str | None = None) -> tuple[Docum
     )
 
 
-def _records(stream: bytes) -> Iterator[tuple[int, int, int]]:
-    """(offset, kind, length) of the records that all sheets share."""
-    at = 0
+def _records(stream: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
+    """(offset, kind, length) of the records up to the end of what begins at an offset: the workbook, or a sheet."""
+    depth = 0
     while at + 4 <= len(stream):
         kind, length = struct.unpack_from("<HH", stream, at)
         yield at, kind, length
-        if kind == ENDS:
+        depth += (kind in BEGINS) - (kind == ENDS)
+        if depth <= 0:
             return
         at += 4 + length
+
+
+def _boxes(stream: bytes, at: int) -> Iterator[str]:
+    """The words of the text boxes of the sheet that begins at an offset."""
+    left, parts, comment = 0, list[str](), False
+    for place, kind, length in _records(stream, at):
+        body = stream[place + 4 : place + 4 + length]
+        if kind == OBJECT:
+            comment = len(body) >= 6 and struct.unpack_from("<H", body, 4)[0] == COMMENT
+        elif kind == BOX and not comment and len(body) >= 12:
+            left = struct.unpack_from("<H", body, 10)[0]
+        elif kind == MORE and left and body:
+            said = body[1:].decode("utf-16-le" if body[0] & 1 else "latin-1", "replace")[:left]
+            parts, left = [*parts, said], left - len(said)
+        if parts and (not left or kind not in (BOX, MORE)):
+            yield "".join(parts)
+            left, parts = 0, []
 
 
 def _locked(stream: bytes) -> bool:
@@ -112,22 +133,28 @@ def _open(stream: bytes, log: object) -> Book:
     raise ReadError(f"the file is damaged: its workbook cannot be read ({reason:.80})", HINT)
 
 
-def _sheets(book: Book, lines: Lines, hidden: list[str], notes: list[str]) -> None:
+def _sheets(book: Book, stream: bytes, lines: Lines, hidden: list[str], notes: list[str]) -> None:
     epoch = datetime(1904, 1, 1) if book.datemode else datetime(1899, 12, 30)
     formats = _formats(book)
+    found = [stream[at + 4 : at + 10] for at, kind, length in _records(stream) if kind == SHEET and length > 5]
+    places = [struct.unpack_from("<I", sheet)[0] for sheet in found if not sheet[5]]  # others are charts and macros
     room, broken = MOST_ROWS, list[str]()
     for index, name in enumerate(book.sheet_names()):
         begun, marked, unseen = len(lines.parts), len(lines.marks), list[str]()
         try:
             sheet = book.sheet_by_index(index)
+            place = places[index] if index < len(places) else len(stream)
+            said_in_boxes = [words for box in _boxes(stream, place) if (words := clean(box))]
             rows = _rows(sheet, formats, epoch, unseen)
             if sheet.visibility:
-                hidden += [row_text([], row.cells) for row in islice(rows, MOST_ROWS)]
+                hidden += [row_text([], row.cells) for row in islice(rows, MOST_ROWS)] + said_in_boxes
             else:
                 lines.add(name, ("heading", name, 1), ("cells", name, 0))
                 if not lay(lines, rows, name, room):
                     notes.append(f"the sheet {name} is cut: only the first {MOST_ROWS:,} rows of a file are read")
                 room -= len(lines.parts) - begun - 1
+                for said in said_in_boxes:
+                    lines.add(said, ("cells", name, 0))
                 lines.add("")
         except (MemoryError, RecursionError):
             raise
