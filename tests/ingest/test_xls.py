@@ -175,6 +175,18 @@ def test_words_in_boxes_stand_below_the_rows_and_comments_do_not() -> None:
     assert document.place(document.text.index("Ask Ada")).cells == "Costs"
 
 
+def test_a_sheet_of_excel_2_lies_in_no_compound_file() -> None:
+    def record(kind: int, body: bytes) -> bytes:
+        return struct.pack("<HH", kind, len(body)) + body
+
+    label = record(4, struct.pack("<HH3xB", 0, 0, 6) + b"boiler")
+    number = record(3, struct.pack("<HH3xd", 0, 1, 420.0))
+    data = record(9, struct.pack("<HH", 2, 0x10)) + label + number + record(10, b"")
+    (document,) = read_data(data, "/x/old.xls")
+    assert (document.kind, document.text) == ("xls", "Sheet 1\nboiler | 420\n\n")
+    assert survives(read, data, 60) > 0
+
+
 def test_no_workbook_says_so() -> None:
     with pytest.raises(ReadError, match="does not begin as one"):
         read(make.compound({"Workbook": b"\0" * 5000}))

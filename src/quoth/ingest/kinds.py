@@ -75,6 +75,8 @@ STREAMS: tuple[tuple[str, str], ...] = (
     ("pp97_dualstorage/powerpoint document", "ppt"),
 )
 """A stream of a compound file, and the kind that has it; the first that is there decides."""
+BARE_SHEETS = (b"\x09\0\x04\0", b"\x09\x02\x06\0", b"\x09\x04\x06\0", b"\x09\x08\x08\0", b"\x09\x08\x10\0")
+"""How an Excel file begins that lies in no compound file: Excel 2, 3, 4 and what other programs write."""
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 COMPOUNDS: tuple[tuple[str, str], ...] = (
     ("visiodocument", "a Visio drawing"),
@@ -121,6 +123,9 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
     (COMPOUND, "an old Office file"),
     (b"{\\rtf", "a rich text file (RTF)"),
     (b"%!PS", "a PostScript file"),
+    (b"\xdb\xa5-\0", "a document from before Word 6"),
+    (b"1\xbe\0\0", "a document of Word for DOS"),
+    (b"\xffWPC", "a WordPerfect document"),
     (b"!<arch>", "a library archive"),
 )
 ZIPS: tuple[tuple[bytes, str], ...] = (
@@ -161,6 +166,8 @@ def kind_of(path: str, head: bytes) -> str | None:
         return "pdf"
     if head.startswith(b"PK\x03\x04"):
         return next((kind for kind, part in ZIPPED.items() if _holds(head, part)), None)
+    if head.startswith(BARE_SHEETS):
+        return "xls"
     if head.startswith(COMPOUND):
         streams = _streams(head)
         found = next((kind for stream, kind in STREAMS if stream in streams), None)

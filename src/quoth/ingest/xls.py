@@ -1,8 +1,7 @@
 """Excel files from before 2007 (.xls) to a document: `read_xls`, which looks as that of an .xlsx does.
 
-Covered: Excel 5 to 2003, dates, number formats, results of formulas, text boxes (below the rows of their sheet),
-hidden sheets, rows and columns, files with a password (with the extra `office`). Not covered: charts, comments,
-Excel 4 and before, which did not save in compound files.
+Covered: Excel 2 to 2003, dates, number formats, results of formulas, text boxes (below the rows of their sheet),
+hidden sheets, rows and columns, files with a password (with the extra `office`). Not covered: charts, comments.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from quoth.errors import ReadError
-from quoth.ingest.compound import HINT, Compound, summary
+from quoth.ingest.compound import HINT, MAGIC, Compound, summary
 from quoth.ingest.sheets import Format, format_of, shown
 from quoth.ingest.tables import MOST_ROWS, Lines, Row, clean, lay, row_text
 from quoth.types import Document
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 EMPTY, TEXT, NUMBER, DATE, TRUTH, ERROR = range(6)
 OWN = 164
 """Number formats from here on are the file's own."""
-LOCK, BEGINS, ENDS, SHEET = 0x2F, (0x809, 0x409, 0x209), 0x0A, 0x85
+LOCK, BEGINS, ENDS, SHEET = 0x2F, (0x809, 0x409, 0x209, 0x9), 0x0A, 0x85
 """Records that say that a workbook is encrypted, and where it, a sheet or a chart begins and ends; where a sheet is."""
 OBJECT, BOX, MORE, COMMENT = 0x5D, 0x1B6, 0x3C, 0x19
 """Records of drawn objects, of their words, of what did not fit; the kind of an object that is a comment."""
@@ -42,14 +41,14 @@ def read_xls(data: bytes, path: str, password: str | None = None) -> tuple[Docum
     Hidden sheets, rows and columns go to `hidden`. Raises ReadError for a file that is damaged, Encrypted
     for one whose password is missing or wrong.
     """
-    file = Compound(data)
-    stream = file.find("workbook", "book")
+    file = Compound(data) if data.startswith(MAGIC) else None
+    stream = file.find("workbook", "book") if file else data
     if _locked(stream):
         from quoth.ingest.sealed import unsealed
 
         file = Compound(unsealed(data, password))
         stream = file.find("workbook", "book")
-    title, modified = summary(file)
+    title, modified = summary(file) if file else ("", 0.0)
     lines, hidden, notes = Lines(), list[str](), list[str]()
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         book = _open(stream, nowhere)
