@@ -24,6 +24,8 @@ FILES = {
     "a.srt": "1\n00:00:01,000 --> 00:00:02,000\n<i>Hi</i>\n\n2\n00:01:03,000 --> 00:01:04,000\n{\\an8}Yes\n- No\n\n",
     "a.vtt": "WEBVTT\n\nNOTE x\n\na\n00:01.000 --> 00:02.000 line:0\n<v Bo>Hi<00:01.500><c> you</c>\n\n"
     "00:09.000 --> 00:10.000\nEnd\n",
+    "a.xml": '<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY e "x">]>\n<a b="c">\n<d><title>T</title><p>f <i>g</i>\nh</p>'
+    "</d>\n<!-- j --><k l='m'><![CDATA[<p>n</p>\n]]></k><q><r>1</r></q><q><r>&amp;&e;</r></q><s/>\n</a>\n",
 }
 NOISE = [
     "",
@@ -77,6 +79,19 @@ def test_a_damaged_file_leads_back_to_its_lines(name: str, changes: list[tuple[f
 
 
 HOSTILE = {
+    "a.xml": [
+        *("<a>" * 60_000, "<a><b></a>" * 30_000, "<!--" * 90_000, "<![CDATA[" * 40_000, "<!DOCTYPE [" * 40_000),
+        *(
+            "<" * 200_000,
+            "<a b='" * 60_000,
+            '<a "' * 60_000,
+            "<a " + "x='y' " * 60_000,
+            "</a>" * 60_000,
+            "<a/>" * 60_000,
+        ),
+        *("<a>" + "&amp;" * 90_000, "".join(f"<a{n}>" for n in range(30_000)) + "</a0>" * 30_000, "<a>x" * 60_000),
+        *("<p>" + "<br/>" * 60_000, "<description>" + "&lt;p" * 60_000, "<description>" + "&lt;!--" * 40_000),
+    ],
     "a.json": [
         '{"a":' * 50_000,
         "[" * 200_000,

@@ -61,7 +61,9 @@ def _declared(data: bytes) -> str | None:
     match = DECLARED.search(data[:2048])
     name = next((part for part in match.groups() if part), b"").decode("ascii") if match else ""
     try:
-        found = codecs.lookup(name).name if name else None
+        # browsers and feeds say "x-mac-cyrillic" and "x-sjis"
+        known = name.lower().removeprefix("x-").replace("cp-", "cp")
+        found = codecs.lookup("shift_jis" if known == "sjis" else known).name if name else None
     except LookupError:
         return None
     wider = {

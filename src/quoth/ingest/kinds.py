@@ -28,7 +28,7 @@ CODE = str.split(
     "py pyi pyw ipy js mjs cjs jsx ts tsx vue svelte java kt kts scala groovy gradle clj cljs go rs c h cc cpp cxx hpp "
     "hh m mm cs fs vb swift dart php rb pl pm lua r jl hs elm ex exs erl ml mli lisp el scm nim zig d v sv vhd sql "
     "sh bash zsh fish ps1 psm1 bat cmd awk sed css scss sass less "
-    "properties env xml xsd xsl xslt rss atom plist tf hcl proto thrift graphql gql cmake "
+    "properties env xsd xsl xslt plist tf hcl proto thrift graphql gql cmake "
     "make mk diff patch asm s f f90 f95 pas sol tcl nix bzl dockerfile"
 )
 
@@ -54,6 +54,7 @@ KINDS: dict[str, Kind] = {
     "subtitles": Kind("subtitles:read_subtitles", ("srt", "vtt")),
     "json": Kind("json:read_json", ("json", "jsonl", "ndjson", "jsonc", "json5", "geojson", "canvas")),
     "yaml": Kind("settings:read_yaml", ("yaml", "yml")),
+    "xml": Kind("xml:read_xml", ("xml", "rss", "atom", "rdf", "opml", "dbk", "docbook")),
     "toml": Kind("settings:read_toml", ("toml", "ini", "cfg", "conf")),
     "notebook": Kind("notebook:read_notebook", ("ipynb",)),
     "code": Kind("text:read_code", tuple(CODE)),
@@ -280,7 +281,7 @@ def _plain(head: bytes) -> bytes:
 
 def _by_structure(head: bytes, named: str | None) -> str | None:
     """The kind that the text itself shows, where it shows one."""
-    if PAGE.match(head) and named != "code":
+    if PAGE.match(head) and named != "code" and (named != "xml" or b"<html" in head[:2048].lower()):
         return "html"
     if MBOX.match(head) and _fields(head.partition(b"\n")[2]) > 1:
         return "mail" if named == "mail" else "mbox"

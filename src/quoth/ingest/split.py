@@ -76,7 +76,7 @@ CLAUSES = re.compile(r"[,;:)\]}—–、，；：]\s+|[、，；：]")
 WORDS = re.compile(r"\s+")
 APART = frozenset(" \t\n\r\xa0\u2028\u2029\u3000。！？、，；：")
 """Characters after which the tokenizer begins a new word for certain."""
-LINED = frozenset(("code", "csv", "xlsx", "notebook", "json", "yaml", "toml"))
+LINED = frozenset(("code", "csv", "xlsx", "notebook", "json", "yaml", "toml", "xml"))
 BLOCKS = frozenset(("html", "docx"))
 
 

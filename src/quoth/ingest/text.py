@@ -20,7 +20,7 @@ LIKE_C = re.compile(
     r"([A-Za-z_$][\w$]*)",
     re.M,
 )
-DATA = frozenset(str.split("properties env xml xsd rss atom css"))
+DATA = frozenset(str.split("properties env xsd css plist"))
 
 
 def read_text(data: bytes, path: str, password: str | None) -> tuple[Document, ...]:
