@@ -16,16 +16,20 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "quoth"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
+PATH = [
+    "recipe", "lock", "jobs", "parts", "find", "flow", "rebuild", "sync", "forget", "watch", "backup", "restore",
+    "doctor", "library",
+]  # fmt: skip
 ROWS: dict[str, int] = {
     **dict.fromkeys(["types", "errors"], 0),
     **dict.fromkeys(["ingest", "embed", "catalog", "words", "vectors", "rank", "answer"], 1),
-    **dict.fromkeys(["recipe", "lock", "parts", "find", "sync", "backup", "restore", "doctor", "library"], 2),
+    **dict.fromkeys(PATH, 2),
     **dict.fromkeys(["testing"], 3),
     **dict.fromkeys(["cli", "terminal", "__main__"], 4),
 }
 # rows 2 and 4 are each one path told in a few files: in this order, each may use the earlier ones
 PATHS = [
-    ["recipe", "lock", "parts", "find", "sync", "backup", "restore", "doctor", "library"],
+    PATH,
     ["terminal", "cli", "__main__"],
 ]
 

@@ -5,6 +5,7 @@ QuothError
 ├── ReadError         one file could not be read; the run goes on
 │   ├── Encrypted     it needs a password, or another one
 │   └── OtherKind     it is of a kind that Quoth does not read
+├── Stopped           a job was cancelled; what it had written is kept
 ├── NotFound          no such source, document or passage
 ├── LibraryError      the library folder cannot be opened as asked
 │   ├── Locked        another process is writing
@@ -53,6 +54,10 @@ class Encrypted(ReadError):
 
 class OtherKind(ReadError):
     """The file is of a kind that Quoth does not read."""
+
+
+class Stopped(QuothError):
+    """A job was cancelled; what it had written is kept."""
 
 
 class NotFound(QuothError):

@@ -181,12 +181,27 @@ class Library:
 
         return synced.remove(self._parts, source, files)
 
-    def reindex(self, which: Sequence[str] = ("words", "vectors"), *, watch: Watcher = unwatched) -> dict[str, int]:
-        """Make indexes anew from the catalog; how many passages each holds."""
-        from quoth import sync as synced
+    def reindex(
+        self,
+        which: Sequence[str] = ("words", "vectors"),
+        *,
+        encoder: str = "",
+        back: bool = False,
+        watch: Watcher = unwatched,
+    ) -> dict[str, int]:
+        """Make indexes anew from the catalog; how many passages each holds.
+
+        With `encoder`, the vectors of another one are built beside those that count, and count when
+        they are whole: searches go on meanwhile. `back` returns to the encoder before the last change.
+        """
+        from quoth import rebuild
 
         self._writable()
-        return synced.reindex(self._parts, which, watch)
+        if encoder or back:
+            return (
+                rebuild.change_back(self._parts, watch) if back else rebuild.change_encoder(self._parts, encoder, watch)
+            )
+        return rebuild.reindex(self._parts, which, watch)
 
     # -- copies --------------------------------------------------------------------------------
 
@@ -356,6 +371,7 @@ class Library:
 
     def _look_after(self, watch: Watcher) -> list[str]:
         """Rebuild an index that is missing, if this process may; what was done or is amiss."""
+        self._parts.follow()
         if self._looked_after:
             return []
         self._looked_after = True
@@ -364,10 +380,10 @@ class Library:
             return []
         names = " and ".join(missing)
         try:
-            from quoth import sync as synced
+            from quoth import rebuild
 
             self._writable()
-            synced.reindex(self._parts, missing, watch)
+            rebuild.reindex(self._parts, missing, watch)
         except (ReadOnly, Locked) as error:
             self._looked_after = False
             return [f"the index of {names} is missing, so the search went on without it ({error})"]

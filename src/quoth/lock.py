@@ -23,7 +23,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import socket
+import platform
 import sys
 import threading
 import time
@@ -259,7 +259,7 @@ def _machine() -> tuple[str, str, str, float]:
     with suppress(OSError, ValueError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         booted = time.time() - float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
-    host = socket.gethostname()
+    host = platform.node()
     machine = machine or f"{uuid.getnode():012x}"
     return host, machine, boot or f"{host} {machine}", booted
 

@@ -18,7 +18,8 @@ from quoth.catalog import Catalog
 from quoth.errors import LibraryError, ModelError, ReadOnly
 
 if TYPE_CHECKING:
-    from quoth.types import Encoder, Vectors, Words
+    from quoth.types import Encoder, Words
+    from quoth.vectors import TurboVectors
 
 REINDEX = "quoth reindex"
 
@@ -36,6 +37,7 @@ class Parts:
         if not readonly:
             _create(folder)
         self.catalog = Catalog(folder / "catalog.sqlite", readonly)
+        self._named = bool(encoder)
         self.encoder_spec = encoder or self.catalog.get("encoder") or "minilm"
 
     @cached_property
@@ -53,7 +55,7 @@ class Parts:
         return TantivyWords(self.folder / "words", readonly=self.readonly)
 
     @cached_property
-    def vectors(self) -> Vectors:
+    def vectors(self) -> TurboVectors:
         """The vector index of the library's encoder."""
         from quoth.vectors import TurboVectors
 
@@ -63,6 +65,21 @@ class Parts:
     def vectors_folder(self) -> Path:
         """Where the vectors of the library's encoder are."""
         return self.folder / "vectors" / self.encoder.fingerprint
+
+    def other_vectors(self) -> list[TurboVectors]:
+        """The vector indexes of encoders that do not count now, so that nothing stays in them that is gone."""
+        from quoth.vectors import TurboVectors, dimensions
+
+        folders = sorted((self.folder / "vectors").glob("*/state.json"))
+        others = [state.parent for state in folders if state.parent != self.vectors_folder]
+        return [TurboVectors(one, dimensions(one)) for one in others]
+
+    def follow(self) -> None:
+        """Take up the encoder that counts now, which another process may have changed."""
+        spec = self.catalog.get("encoder")
+        if spec and spec != self.encoder_spec and not self._named:
+            self.reopen("vectors", "encoder")
+            self.encoder_spec = spec
 
     def missing(self) -> list[str]:
         """Which indexes a library with passages lacks: "words", "vectors"."""
@@ -101,7 +118,7 @@ def check_encoder(parts: Parts) -> None:
     if known and known != parts.encoder.fingerprint:
         raise ModelError(
             f"this library's vectors were made by encoder {known}, but this is {parts.encoder.fingerprint}",
-            f"{REINDEX} --vectors",
+            f"{REINDEX} --encoder {parts.encoder_spec}",
         )
 
 

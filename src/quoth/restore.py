@@ -41,8 +41,8 @@ from quoth.errors import LibraryError, NotFound, QuothError
 from quoth.find import find
 from quoth.lock import LOCK, NOTE, writer
 from quoth.parts import Parts
+from quoth.rebuild import rebuild
 from quoth.recipe import Recipe
-from quoth.sync import rebuild
 from quoth.types import Progress, Watcher
 
 if TYPE_CHECKING:

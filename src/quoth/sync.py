@@ -10,32 +10,33 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from quoth.catalog import File, Source, State, WrittenFile
+from quoth.catalog import File, Job, Source, State, jobs
 from quoth.errors import LibraryError
+from quoth.flow import Encoded, Flow, numbered
+from quoth.ingest.kinds import READABLE
 from quoth.ingest.walk import Found, walk
-from quoth.ingest.worker import LOOK
+from quoth.jobs import Running, options_of, running
 from quoth.lock import writer
 from quoth.parts import Parts, check_encoder, inside
-from quoth.types import Failure, Options, Passage, Progress, Report, Skip, Watcher
+from quoth.rebuild import recover
+from quoth.types import Failure, Options, Progress, Report, Skip, Watcher
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from quoth.ingest.worker import Outcome
-    from quoth.types import Encoder, Ids
 
-PASSAGES, FILES, SECONDS = 1024, 256, 5.0
-"""How much is encoded and written at once, or how long read; what is written stays, whatever comes after."""
+PASSAGES, FILES, FEW = 2048, 2048, 64
+"""Passages or files that make a batch; as few passages as FEW do when the encoder has nothing else to do."""
+FORGOTTEN = "forgotten (quoth add with its own path lets it in again)"
 
 
 @dataclass(slots=True)
@@ -54,108 +55,121 @@ def sync(
 ) -> Report:
     """Bring these sources, and those of `places`, which are registered, into step and report what was done.
 
-    Files that fail are in `report.failed` and do not stop the run. Raises `Locked` when another
-    process writes, `LibraryError` when the disk is full; what was written before stays.
+    Jobs that were cut off are taken up along the way. Files that fail are in `report.failed` and do
+    not stop the run. Raises `Locked` when another process writes, `LibraryError` when the disk is
+    full, `Stopped` when the job was cancelled; what was written before stays.
     """
-    report, started = Report(), time.monotonic()
-    with writer(parts.folder), _errors(parts.folder):
+    started = time.monotonic()
+    command, named = ("add", places) if places else ("sync", [source.path for source in sources])
+    with (
+        writer(parts.folder) as taken,
+        disk(parts.folder),
+        running(parts.catalog, command, named, options, watch) as run,
+    ):
+        report = run.report
+        report.notes += [taken] if taken else []
         check_encoder(parts)
-        recover(parts, watch)
-        parts.catalog.set("writing", "1")
-        parts.catalog.set("encoder", parts.encoder_spec)
-        parts.catalog.set("fingerprint", parts.encoder.fingerprint)
-        wanted = {one.id: one for one in [*sources, *(_source_of(parts, place) for place in places)]}
-        plans = [plan for source in wanted.values() if (plan := _plan(parts, source, options, report))]
+        report.notes += recover(parts, bool(run.cut_off), run.watch)
+        facts = {"writing": "1", "encoder": parts.encoder_spec, "fingerprint": parts.encoder.fingerprint}
+        parts.catalog.note(facts)
+        wanted, again = _wanted(parts, sources, places, options, run)
+        plans = [plan for source in wanted if (plan := _plan(parts, source, options.retry or again, report))]
         for plan in plans:
             for file, found in plan.moved:
                 parts.catalog.move(file, found.path, found.mtime_ns)
             report.moved += len(plan.moved)
             report.removed += len(plan.gone)
-            _forget(parts, parts.catalog.remove([file.id for file in plan.gone]))
-        _read(parts, plans, options, report, watch)
-        parts.catalog.set("writing", "0")
-    parts.secure()
-    report.seconds = time.monotonic() - started
+            forget_passages(parts, parts.catalog.remove([file.id for file in plan.gone]))
+        _read(parts, plans, options, run)
+        parts.catalog.note({"writing": "0", "readable": READABLE})
+        parts.secure()
+        report.seconds = time.monotonic() - started
     return report
 
 
 def remove(parts: Parts, source: Source | None, files: Sequence[File]) -> int:
     """Take files, and a source when all of it goes, out of the library; how many files went."""
-    with writer(parts.folder), _errors(parts.folder):
-        _forget(parts, parts.catalog.remove([file.id for file in files]))
+    with writer(parts.folder), disk(parts.folder):
+        forget_passages(parts, parts.catalog.remove([file.id for file in files]))
         if source:
             parts.catalog.remove_source(source.id)
     return len(files)
 
 
-def recover(parts: Parts, watch: Watcher) -> list[str]:
-    """Repair what a killed run or a lost index folder left behind; what was done, in sentences."""
-    done = []
-    for name in parts.missing():
-        rebuild(parts, name, watch)
-        done.append(f"the {name.rstrip('s')} index was missing and has been rebuilt from the catalog")
-    if parts.catalog.get("writing") == "1":
-        known = parts.catalog.passage_ids()
-        for index in (parts.words, parts.vectors):
-            held = index.ids()
-            orphans = held[~_is_in(held, known)]
-            if len(orphans):
-                index.remove(orphans)
-        if any(not _is_in(known, index.ids()).all() for index in (parts.words, parts.vectors)):
-            for name in ("words", "vectors"):
-                rebuild(parts, name, watch)
-            done.append("passages were missing from an index, so it has been rebuilt from the catalog")
-    return done
-
-
-def reindex(parts: Parts, names: Sequence[str], watch: Watcher) -> dict[str, int]:
-    """Make these indexes anew; how many passages each holds."""
-    with writer(parts.folder), _errors(parts.folder):
-        return {name: rebuild(parts, name, watch) for name in names}
-
-
-def rebuild(parts: Parts, name: str, watch: Watcher) -> int:
-    """Make the index "words" or "vectors" anew from the catalog; the number of passages in it.
-
-    The new index is built beside the old one and takes its place when it is whole.
-    """
+def forget_passages(parts: Parts, ids: Sequence[int]) -> None:
+    """Take passages out of the indexes, also those of another encoder, after the catalog let go of them."""
     import numpy as np
 
-    from quoth.ingest.split import encoded
-
-    parts.reopen(name)
-    folder = parts.folder / "words" if name == "words" else parts.vectors_folder
-    fresh = folder.with_name(folder.name + ".new")
-    _delete_folder(fresh)
-    ids = parts.catalog.passage_ids()
-    write = _into_words(fresh) if name == "words" else _into_vectors(fresh, parts.encoder)
-    for first in range(0, len(ids), PASSAGES):
-        rows = list(parts.catalog.each_passage(ids[first : first + PASSAGES].tolist()))
-        texts = [encoded(row.kind, Passage(row.start, row.end, row.text, row.context)) for row, _ in rows]
-        held = np.array([row.id for row, _ in rows], dtype=np.int64)
-        write(held, texts, [language for _, language in rows])
-        done = first + len(rows)
-        watch(Progress(f"rebuilding {name}", 0, 0, done, done, len(ids)))
-    del write
-    _delete_folder(folder)
-    fresh.rename(folder)
-    if name == "vectors":
-        parts.catalog.set("encoder", parts.encoder_spec)
-        parts.catalog.set("fingerprint", parts.encoder.fingerprint)
-    parts.secure()
-    return len(ids)
+    if ids:
+        gone = np.array(ids, dtype=np.int64)
+        parts.words.remove(gone)
+        for index in (parts.vectors, *parts.other_vectors()):
+            index.remove(gone)
 
 
-def _source_of(parts: Parts, place: str) -> Source:
+@contextmanager
+def disk(folder: Path) -> Iterator[None]:
+    """A block in which a full disk is one clear sentence."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError, ValueError) as error:
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if full or "full" in str(error) or "No space left" in str(error):
+            hint = "free some space and run the command again; what was written before is kept"
+            raise LibraryError(f"the disk with the library {folder} is full", hint) from error
+        raise
+
+
+# -- what is to be done ----------------------------------------------------------------------------
+
+
+def _wanted(
+    parts: Parts, sources: Sequence[Source], places: Sequence[str], options: Options, run: Running
+) -> tuple[list[Source], bool]:
+    """The sources to sync, and whether files that were skipped are to be looked at again."""
+    catalog = parts.catalog
+    before = {one.id: one.archives for one in catalog.sources()}
+    jobs.unbury(catalog, [above for place in places for above in (place, *map(str, Path(place).parents))])
+    wanted = {one.id: one for one in [*sources, *(_source_of(parts, place, options.archives) for place in places)]}
+    for one in sources if options.archives else ():
+        wanted[one.id] = catalog.add_source(one.path, archives=True)
+    for job in run.cut_off:
+        wanted |= {one.id: one for one in _left_by(parts, job)}
+    run.report.notes += [_taken_up(job) for job in run.cut_off]
+    jobs.resumed(catalog, [job.id for job in run.cut_off if job.command in ("add", "sync")])
+    newly = any(one.archives and not before.get(one.id, False) for one in wanted.values())
+    return list(wanted.values()), newly or catalog.get("readable") != READABLE
+
+
+def _left_by(parts: Parts, job: Job) -> list[Source]:
+    """The sources that a job which was cut off did not bring into step."""
+    if job.command == "add":
+        there = [place for place in job.places if os.path.lexists(place)]
+        return [_source_of(parts, place, options_of(job).archives) for place in there]
+    sources = parts.catalog.sources() if job.command == "sync" else []
+    return [one for one in sources if not job.places or one.path in job.places]
+
+
+def _taken_up(job: Job) -> str:
+    named = " ".join([job.command, *job.places])
+    if job.command in ("add", "sync"):
+        return f"job {job.id} ({named}) had been cut off; what was left of it is done along with this one"
+    return f"job {job.id} ({named}) was cut off: quoth jobs resume {job.id}"
+
+
+def _source_of(parts: Parts, place: str, archives: bool) -> Source:
     """The source that holds this path, registered if there is none."""
     for source in parts.catalog.sources():
         if inside(place, source.path):
-            return source
-    return parts.catalog.add_source(place)
+            return parts.catalog.add_source(source.path, archives) if archives > source.archives else source
+    return parts.catalog.add_source(place, archives)
 
 
-def _plan(parts: Parts, source: Source, options: Options, report: Report) -> _Plan | None:
-    """What changed in a source since the last run; None when it is gone as a whole."""
+def _plan(parts: Parts, source: Source, again: bool, report: Report) -> _Plan | None:
+    """What changed in a source since the last run; None when it is gone as a whole.
+
+    With `again`, files that were not read are tried once more.
+    """
     if not os.path.lexists(source.path):
         hint = f"if it is gone for good: quoth remove {source.path}"
         report.failed.append(Failure(source.path, "the source is not there; nothing of it was removed", hint))
@@ -177,8 +191,7 @@ def _plan(parts: Parts, source: Source, options: Options, report: Report) -> _Pl
         if (
             file is None
             or (file.size, file.mtime_ns) != (found.size, found.mtime_ns)
-            or (file.state == "failed" and options.retry)
-            or (file.state == "skipped" and options.archives and file.reason.endswith(LOOK))
+            or (file.state != "read" and again)
         ):
             plan.read.append(found)
         else:
@@ -191,6 +204,7 @@ def _plan(parts: Parts, source: Source, options: Options, report: Report) -> _Pl
     # what lies in a folder that could not be listed is not gone
     plan.gone = [file for path, file in known.items() if path not in seen and not path.startswith(tuple(unread))]
     _find_moved(plan)
+    _leave_out_forgotten(parts, plan, report)
     return plan
 
 
@@ -208,94 +222,111 @@ def _find_moved(plan: _Plan) -> None:
     """Pair new files with gone ones of the same content: a moved file keeps its passages."""
     gone = {(file.size, file.sha256): file for file in plan.gone if file.state == "read"}
     sizes = {size for size, _ in gone}
-    for found in list(plan.read):
+    moved = {}
+    for found in plan.read:
         if found.size not in sizes or found.path in plan.known:
             continue
         file = gone.pop((found.size, _sha256(found.path)), None)
         if file:
-            plan.moved.append((file, found))
-            plan.gone.remove(file)
-            plan.read.remove(found)
+            moved[found.path] = file
+    plan.moved = [(moved[found.path], found) for found in plan.read if found.path in moved]
+    plan.read = [found for found in plan.read if found.path not in moved]
+    paired = {file.id for file in moved.values()}
+    plan.gone = [file for file in plan.gone if file.id not in paired]
 
 
-def _read(parts: Parts, plans: Sequence[_Plan], options: Options, report: Report, watch: Watcher) -> None:
-    """Read, split, encode and write the files of all plans, a batch at a time."""
+def _leave_out_forgotten(parts: Parts, plan: _Plan, report: Report) -> None:
+    """Skip new files that were forgotten, or whose folder was."""
+    places = {
+        found.path: (found.path, *map(str, Path(found.path).parents))
+        for found in plan.read
+        if found.path not in plan.known
+    }
+    buried = jobs.buried(parts.catalog, list({above for line in places.values() for above in line}))
+    out = {path for path, line in places.items() if buried.intersection(line)} if buried else set()
+    report.skipped += [Skip(path, FORGOTTEN) for path in sorted(out)]
+    plan.read = [found for found in plan.read if found.path not in out]
+
+
+# -- doing it --------------------------------------------------------------------------------------
+
+
+def _read(parts: Parts, plans: Sequence[_Plan], options: Options, run: Running) -> None:
+    """Read, split, encode and write the files of all plans; the four go on at the same time."""
     from quoth.embed.packaged import FOLDER
     from quoth.ingest.worker import ReadPool, ToRead
 
-    jobs = [(plan, found) for plan in plans for found in plan.read]
-    if not jobs:
+    wanted = [(plan, found) for plan in plans for found in plan.read]
+    if not wanted:
         return
-    progress = Progress("reading", 0, len(jobs), 0, 0, sum(found.size for _, found in jobs))
-    watch(progress)
-    batch: list[tuple[_Plan, Outcome]] = []
-    written = time.monotonic()
+    if options.nice:
+        os.nice(10)
+    at = Progress("reading", 0, len(wanted), 0, 0, sum(found.size for _, found in wanted))
+    run.watch(at)
     workers = options.workers or min(4, os.cpu_count() or 1)
-    with ReadPool(FOLDER / "tokenizer.json", workers=workers, timeout=options.timeout) as pool:
-        outcomes = pool.map(ToRead(found.path, options.passwords, "", options.archives) for _, found in jobs)
-        for (plan, found), outcome in zip(jobs, outcomes, strict=True):
+    with (
+        ReadPool(FOLDER / "tokenizer.json", workers=workers, timeout=options.timeout) as pool,
+        Flow[_Plan](parts, lambda batch: _write(parts, batch, run.report, flow.vectors)) as flow,
+    ):
+        reads = (ToRead(found.path, options.passwords, "", plan.source.archives) for plan, found in wanted)
+        batch: list[tuple[_Plan, Outcome]] = []
+        waiting = 0
+        for (plan, found), outcome in zip(wanted, pool.map(reads), strict=True):
+            if _is_same(plan, outcome):
+                outcome = replace(outcome, documents=())
             batch.append((plan, outcome))
-            waiting = sum(len(passages) for _, one in batch for _, passages in one.documents)
-            progress = replace(progress, files=progress.files + 1, bytes=progress.bytes + found.size)
-            if waiting >= PASSAGES or len(batch) >= FILES or time.monotonic() - written > SECONDS:
-                _write(parts, batch, report)
-                batch, written = [], time.monotonic()
-                progress = replace(progress, passages=report.passages)
-            watch(progress)
-    _write(parts, batch, report)
-    watch(replace(progress, passages=report.passages))
+            waiting += sum(len(passages) for _, passages in outcome.documents)
+            at = replace(at, files=at.files + 1, bytes=at.bytes + found.size, passages=run.report.passages)
+            run.watch(at)
+            if waiting >= PASSAGES or len(batch) >= FILES or (waiting >= FEW and flow.idle):
+                flow.put(batch, partial(run.watch, at))
+                batch, waiting = [], 0
+        flow.put(batch, partial(run.watch, at))
+    run.report.encoding = flow.seconds
+    run.watch(replace(at, passages=run.report.passages))
 
 
-def _write(parts: Parts, batch: Sequence[tuple[_Plan, Outcome]], report: Report) -> None:
-    """Encode and write a batch of outcomes, source by source."""
-    for plan in {id(plan): plan for plan, _ in batch}.values():
-        outcomes = [outcome for owner, outcome in batch if owner is plan]
-        wanted, unwanted = [], []
-        for outcome in outcomes:
+def _write(parts: Parts, batch: Encoded[_Plan], report: Report, lock: Lock) -> None:
+    """Write a batch: the indexes first, which know the passages before the catalog does, then source by source."""
+    import numpy as np
+
+    count = len(batch.texts)
+    first = parts.catalog.reserve(count)
+    ids = np.arange(first, first + count, dtype=np.int64)
+    spoken = [one.language for _, read in batch.outcomes for one, passages in read.documents for _ in passages]
+    for start in range(0, count, 4 * PASSAGES):
+        some = slice(start, start + 4 * PASSAGES)
+        with lock:
+            parts.vectors.add(ids[some], batch.vectors[some])
+        parts.words.add(ids[some], batch.texts[some], spoken[some])
+    files = list(numbered(batch, first))
+    for plan in {id(plan): plan for plan, _, _ in files}.values():
+        mine = [(outcome, file) for owner, outcome, file in files if owner is plan]
+        written, unread = [], []
+        for outcome, file in mine:
             old = plan.known.get(outcome.path)
             if outcome.reason:
-                unwanted.append(_remembered(plan.source, outcome, report))
-            elif old and old.state == "read" and old.sha256 == outcome.sha256:
+                unread.append(_remembered(plan.source, outcome, report))
+            elif old and _is_same(plan, outcome):
                 parts.catalog.touch(old, outcome.size, outcome.mtime_ns)
                 report.unchanged += 1
             else:
-                wanted.append(outcome)
+                written.append(file)
                 report.updated += bool(old and old.state == "read")
                 report.added += not (old and old.state == "read")
                 lost = [one.notes[0] for one, _ in outcome.documents if one.kind == "archive"]
                 report.notes += [f"{outcome.path}: {note} (quoth show names them)" for note in lost]
-        if unwanted:
-            _forget(parts, parts.catalog.remember(plan.source.id, unwanted))
-        if wanted:
-            files = _index(parts, wanted)
-            report.passages += sum(len(passages) for file in files for _, passages in file.documents)
-            _forget(parts, parts.catalog.write(plan.source.id, files))
+        gone = parts.catalog.remember(plan.source.id, unread) if unread else []
+        gone += parts.catalog.write(plan.source.id, written) if written else []
+        report.passages += sum(len(passages) for file in written for _, passages in file.documents)
+        with lock:
+            forget_passages(parts, gone)
 
 
-def _index(parts: Parts, outcomes: Iterable[Outcome]) -> list[WrittenFile]:
-    """Give ids to all passages and write them to the indexes; the catalog does not know them yet."""
-    import numpy as np
-
-    from quoth.ingest.split import encoded
-
-    outcomes = list(outcomes)
-    count = sum(len(passages) for outcome in outcomes for _, passages in outcome.documents)
-    number = parts.catalog.reserve(count)
-    ids = np.arange(number, number + count, dtype=np.int64)
-    files, texts, languages = [], [], []
-    for outcome in outcomes:
-        documents = []
-        for document, passages in outcome.documents:
-            documents.append((document, [replace(one, id=number + n) for n, one in enumerate(passages)]))
-            number += len(passages)
-            texts += [encoded(document.kind, passage) for passage in passages]
-            languages += [document.language] * len(passages)
-        files.append(WrittenFile(outcome.path, outcome.size, outcome.mtime_ns, outcome.sha256, documents))
-    for first in range(0, count, 4 * PASSAGES):
-        some = slice(first, first + 4 * PASSAGES)
-        parts.vectors.add(ids[some], parts.encoder.encode(texts[some]))
-        parts.words.add(ids[some], texts[some], languages[some])
-    return files
+def _is_same(plan: _Plan, outcome: Outcome) -> bool:
+    """Whether a file that was read again has the content it had."""
+    old = plan.known.get(outcome.path)
+    return bool(old and old.state == "read" and not outcome.reason and old.sha256 == outcome.sha256)
 
 
 def _remembered(source: Source, outcome: Outcome, report: Report) -> File:
@@ -307,59 +338,6 @@ def _remembered(source: Source, outcome: Outcome, report: Report) -> File:
     state: State = "skipped" if outcome.skipped else "failed"
     stamp = (outcome.size, outcome.mtime_ns, outcome.sha256)
     return File(0, source.id, outcome.path, *stamp, state, outcome.reason, outcome.hint)
-
-
-def _forget(parts: Parts, ids: Sequence[int]) -> None:
-    """Take passages out of the indexes, after the catalog let go of them."""
-    import numpy as np
-
-    if ids:
-        gone = np.array(ids, dtype=np.int64)
-        parts.words.remove(gone)
-        parts.vectors.remove(gone)
-
-
-@contextmanager
-def _errors(folder: Path) -> Iterator[None]:
-    """A block in which a full disk is one clear sentence."""
-    try:
-        yield
-    except (OSError, sqlite3.OperationalError, ValueError) as error:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if full or "full" in str(error) or "No space left" in str(error):
-            hint = "free some space and run the command again; what was written before is kept"
-            raise LibraryError(f"the disk with the library {folder} is full", hint) from error
-        raise
-
-
-_Write = Callable[["Ids", Sequence[str], Sequence[str]], None]
-
-
-def _into_words(folder: Path) -> _Write:
-    """Writes passages to a new word index in a folder."""
-    from quoth.words import TantivyWords
-
-    return TantivyWords(folder).add
-
-
-def _into_vectors(folder: Path, encoder: Encoder) -> _Write:
-    """Writes the vectors of passages to a new vector index in a folder."""
-    from quoth.vectors import TurboVectors
-
-    index = TurboVectors(folder, encoder.dimensions)
-    return lambda ids, texts, _: index.add(ids, encoder.encode(texts))
-
-
-def _is_in(some: Ids, sorted_ids: Ids) -> NDArray[np.bool_]:
-    """Which of `some` are among the sorted ids."""
-    import numpy as np
-
-    return np.isin(some, sorted_ids, assume_unique=True)
-
-
-def _delete_folder(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
 
 
 def _sha256(path: str) -> str:

@@ -129,7 +129,7 @@ class Passage:
     """A stretch of a document short enough for the encoder.
 
     `context` is the title and heading path: encoded and indexed with the passage, never part of
-    its text. `id` and `document` are 0 until the catalog has given them out.
+    its text. `id` and `document` are 0 until the catalog has given them out; `hash` names what is encoded.
     """
 
     start: int
@@ -138,6 +138,7 @@ class Passage:
     context: str = ""
     id: int = 0
     document: int = 0
+    hash: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +276,10 @@ class Skip:
 
 @dataclass(slots=True)
 class Report:
-    """What an add or a sync did, in numbers of files; `passages` counts those written."""
+    """What an add or a sync did, in numbers of files; `passages` counts those written.
+
+    `encoding` are the seconds of `seconds` during which the encoder was at work.
+    """
 
     added: int = 0
     updated: int = 0
@@ -287,6 +291,7 @@ class Report:
     skipped: list[Skip] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    encoding: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

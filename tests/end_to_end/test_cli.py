@@ -27,7 +27,8 @@ def test_add_reports_one_object(quoth: Quoth, notes: Path) -> None:
     report = done.json
     assert done.code == 0
     assert set(report) == {
-        "added", "updated", "moved", "unchanged", "removed", "passages", "failed", "skipped", "seconds",
+        "added", "updated", "moved", "unchanged", "removed", "passages", "failed", "skipped", "notes",
+        "seconds", "encoding",
     }  # fmt: skip
     assert (report["added"], report["unchanged"], report["removed"]) == (5, 0, 0)
     assert [set(one) for one in report["failed"]] == [{"path", "reason", "hint"}]  # type: ignore[attr-defined]

@@ -13,11 +13,12 @@ State = Literal["read", "failed", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A folder or file that the user named, kept in step by `sync`."""
+    """A folder or file that the user named, kept in step by `sync`; `archives` says whether zip files are opened."""
 
     id: int
     path: str
     added: float
+    archives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +63,33 @@ class FoundPassage:
     line: int | None
     heading: str | None
     cells: str | None
+
+
+JobState = Literal["running", "done", "stopped", "failed", "cut off", "resumed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A long run: what it was told, how far it is, how it ended.
+
+    `beat` is when it last showed that it is alive; a job whose process died is "cut off" until a later
+    one has taken it up ("resumed"). `options` is JSON without passwords, `counts` is its report's numbers.
+    """
+
+    id: int
+    command: str
+    places: tuple[str, ...]
+    options: str
+    state: JobState
+    doing: str
+    files: int
+    of_files: int
+    passages: int
+    bytes: int
+    of_bytes: int
+    started: float
+    beat: float
+    ended: float | None
+    cancel: bool
+    reason: str
+    counts: dict[str, float]

@@ -64,4 +64,41 @@ MIGRATIONS: tuple[str, ...] = (
     );
     create index passages_document on passages(document);
     """,
+    """
+    alter table sources add column archives integer not null default 0;
+
+    -- names what was encoded, so that the same passage is not encoded twice; null in older rows
+    alter table passages add column hash integer;
+    create index passages_hash on passages(hash) where hash is not null;
+
+    create table jobs (
+        id integer primary key autoincrement,
+        command text not null,
+        places text not null,
+        options text not null,
+        state text not null check (state in ('running', 'done', 'stopped', 'failed', 'cut off', 'resumed')),
+        doing text not null default '',
+        files integer not null default 0,
+        of_files integer not null default 0,
+        passages integer not null default 0,
+        bytes integer not null default 0,
+        of_bytes integer not null default 0,
+        started real not null,
+        beat real not null,
+        ended real,
+        cancel integer not null default 0,
+        reason text not null default '',
+        counts text not null default '{}'
+    );
+    create table job_failures (
+        job integer not null references jobs(id) on delete cascade,
+        path blob not null,
+        reason text not null,
+        hint text not null
+    );
+    create index job_failures_job on job_failures(job);
+
+    -- keyed hashes of paths that were forgotten: a sync leaves them out, and nobody can read them back
+    create table forgotten (path blob primary key) without rowid;
+    """,
 )

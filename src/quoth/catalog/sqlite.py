@@ -8,12 +8,13 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quoth.catalog.damage import damaged, undamaged
 from quoth.catalog.records import File, FoundPassage, Source, WrittenFile
 from quoth.catalog.schema import MIGRATIONS
 from quoth.errors import LibraryError, ReadOnly, TooNew
@@ -29,6 +30,7 @@ SEGMENT = 8192
 _PASSAGE_COLUMNS = 'p.document, p.start, p."end", p.context, p.page, p.line, p.heading, p.cells'
 
 
+@undamaged
 class Catalog:
     """The catalog of one library folder. Safe to share between threads: each gets its own connection."""
 
@@ -53,6 +55,18 @@ class Catalog:
             self._open.append(self._local.connection)
         connection: sqlite3.Connection = self._local.connection
         return connection
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection, for the other files of this part."""
+        return self._connection
+
+    def release(self) -> None:
+        """Close the connection of this thread, which is about to end."""
+        connection = self._local.__dict__.pop("connection", None)
+        if connection is not None:
+            self._open.remove(connection)
+            connection.close()
 
     def close(self) -> None:
         """Close every connection; the last writer leaves no write-ahead log behind."""
@@ -109,8 +123,12 @@ class Catalog:
 
     def set(self, key: str, value: str) -> None:
         """Note a fact under `key`."""
+        self.note({key: value})
+
+    def note(self, facts: Mapping[str, str]) -> None:
+        """Note facts under their keys, all of them or none."""
         with self.writing() as connection:
-            connection.execute("insert or replace into meta values (?, ?)", [key, value])
+            connection.executemany("insert or replace into meta values (?, ?)", list(facts.items()))
 
     def reserve(self, count: int) -> int:
         """The first of `count` passage ids that nobody gets again, even when this process dies."""
@@ -143,14 +161,16 @@ class Catalog:
 
     def sources(self) -> list[Source]:
         """All sources, in the order of their paths."""
-        rows = self._connection.execute("select id, path, added from sources order by path")
-        return [Source(row[0], os.fsdecode(row[1]), row[2]) for row in rows]
+        rows = self._connection.execute("select id, path, added, archives from sources order by path")
+        return [Source(row[0], os.fsdecode(row[1]), row[2], bool(row[3])) for row in rows]
 
-    def add_source(self, path: str) -> Source:
+    def add_source(self, path: str, archives: bool = False) -> Source:
         """The source of this path; sources inside it are merged into it, with their files."""
         with self.writing() as connection:
             connection.execute(
-                "insert or ignore into sources (path, added) values (?, ?)", [os.fsencode(path), time.time()]
+                "insert into sources (path, added, archives) values (?, ?, ?)"
+                " on conflict (path) do update set archives = max(archives, excluded.archives)",
+                [os.fsencode(path), time.time(), archives],
             )
             source = next(one for one in self.sources() if one.path == path)
             below = path.rstrip(os.sep) + os.sep
@@ -311,6 +331,14 @@ class Catalog:
             )
         return found
 
+    def alike(self, hashes: Sequence[int]) -> dict[int, int]:
+        """The newest passage of each of these hashes that has any."""
+        rows = self._connection.execute(
+            "select p.hash, max(p.id) from json_each(?) j join passages p on p.hash = j.value group by p.hash",
+            [json.dumps(list(hashes))],
+        )
+        return dict(rows.fetchall())
+
     def each_passage(self, ids: Sequence[int]) -> Iterator[tuple[FoundPassage, str]]:
         """(passage, language of its document) for these ids, to rebuild an index from."""
         languages: dict[str, str] = {}
@@ -343,7 +371,7 @@ def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
             connection.execute("pragma secure_delete = on")
         connection.execute("pragma user_version").fetchone()
     except sqlite3.DatabaseError as error:
-        raise LibraryError(f"the catalog {path} cannot be opened: {error}", "quoth doctor") from error
+        raise damaged(path, error) from error
     return connection
 
 
@@ -406,10 +434,10 @@ def _insert_document(
     )
     places = document.places([passage.start for passage in passages])
     rows = [
-        (passage.id, number, passage.start, passage.end, passage.context, *astuple(place))
+        (passage.id, number, passage.start, passage.end, passage.context, *astuple(place), passage.hash)
         for passage, place in zip(passages, places, strict=True)
     ]
-    connection.executemany("insert into passages values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.executemany("insert into passages values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def _marks(blob: bytes) -> tuple[Mark, ...]:

@@ -60,6 +60,8 @@ KINDS: dict[str, Kind] = {
     "code": Kind("text:read_code", tuple(CODE)),
 }
 ENDINGS = {ending: name for name, kind in KINDS.items() for ending in kind.endings}
+READABLE = " ".join(sorted(KINDS))
+"""What this version reads: a library that was filled by another looks again at what it had left out."""
 BYTES = {"pdf", "docx", "xlsx", "msg", "doc", "xls", "ppt"}
 """Kinds whose bytes always tell: their ending alone is not believed."""
 

@@ -276,6 +276,14 @@ class ExactRows:
         return self.folder / f"log-{generation or self.state.generation}.i64"
 
 
+def dimensions(folder: Path) -> int:
+    """The length of the vectors in a folder."""
+    try:
+        return int(json.loads((folder / "state.json").read_text())["dimensions"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LibraryError(f"The vector index in {folder} cannot be read ({error})", HINT) from error
+
+
 def _sync_folder(folder: Path) -> None:
     """Makes a rename in `folder` last; folders cannot be synced on Windows, where renames are logged."""
     if os.name == "nt":

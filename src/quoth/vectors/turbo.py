@@ -86,6 +86,14 @@ class TurboVectors:
         self._exact.refresh()
         return self._exact.ids.copy()
 
+    def erase(self) -> None:
+        """Rewrites all files without what was removed: no byte of it stays in them."""
+        self._exact.refresh()
+        self._exact.compact(applied=False)
+        self._codes, self._applied = None, (0, 0)
+        self._path().unlink(missing_ok=True)
+        self._write_codes()
+
     def close(self) -> None:
         """Brings the codes on disk up to date, so that the next reader starts at once."""
         if not self._exact.readonly:
