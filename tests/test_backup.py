@@ -201,7 +201,7 @@ def test_a_damaged_catalog_is_not_backed_up(filled: Path, tmp_path: Path) -> Non
     with (filled / "catalog.sqlite").open("r+b") as file:
         file.seek(4096 * 3)
         file.write(b"\xff" * 4096 * 2)
-    with Library.open(filled) as library, pytest.raises(LibraryError, match="the catalog of this library is damaged"):
+    with Library.open(filled) as library, pytest.raises(LibraryError, match="is damaged"):
         library.backup(tmp_path / "second.tar")
     assert not (tmp_path / "second.tar").exists()
     done = restore(tmp_path / "backup.tar", filled)  # what a person does then
