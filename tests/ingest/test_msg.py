@@ -128,6 +128,19 @@ def test_rich_text_gives_its_words() -> None:
     assert body_of(unpacked(rtf)) == ("One\nTwo {2} – end", "plain")
 
 
+def test_groups_may_not_nest_without_end() -> None:
+    with pytest.raises(ReadError, match="nests too deeply"):
+        body_of(unpacked(b"{\\rtf1" + b"{" * 20_000))
+
+
+def test_an_object_of_another_program_is_a_note() -> None:
+    place = "__attach_version1.0_#00000000/"
+    streams = make.message({0x3001: "Drawing"}, {0x3705: 6}, place)
+    streams[f"{place}__substg1.0_3701000D/CONTENTS"] = b"\0\1\2"
+    (letter,) = read(written(streams))
+    assert letter.notes == ("attachment Drawing: is a binary file, which Quoth does not read",)
+
+
 def test_a_body_in_an_unknown_packing_is_told() -> None:
     with pytest.raises(ReadError, match="packed in an unknown way"):
         body_of(struct.pack("<II4sI", 20, 8, b"what", 0) + b"12345678")

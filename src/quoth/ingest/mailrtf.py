@@ -12,6 +12,7 @@ import struct
 from quoth.errors import ReadError
 from quoth.ingest.compound import codec
 
+DEEPEST = 10_000
 MOST = 64 * 2**20
 """Bytes of a body, unpacked."""
 DICTIONARY = (
@@ -96,6 +97,8 @@ def _words(rtf: bytes) -> tuple[str, str]:
         shown = not group.silent and not group.muted
         if brace == b"{":
             groups.append(group)
+            if len(groups) > DEEPEST:
+                raise ReadError("the message's body nests too deeply")
             group = _Group(group.silent, group.muted, group.tag, group.skip)
         elif brace:
             group = groups.pop() if groups else _Group()

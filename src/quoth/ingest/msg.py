@@ -18,7 +18,7 @@ from email.utils import format_datetime
 
 from quoth.errors import ReadError
 from quoth.ingest.compound import HINT, Compound, codec, seconds
-from quoth.ingest.mail import SHOWN, documents
+from quoth.ingest.mail import MOST_PARTS, SHOWN, documents
 from quoth.ingest.mailrtf import body_of
 from quoth.types import Document
 
@@ -30,6 +30,9 @@ TIMES = (0x0039, 0x0E06, 0x3007)
 """When it was sent, arrived, was made."""
 KINDS = {1: "To", 2: "Cc"}
 EMBEDDED = "__substg1.0_3701000d/"
+METHOD, OBJECT = 0x3705, 6
+"""How something is attached; as an object that another program put there."""
+MOST_PEOPLE = 5_000
 
 
 def read_msg(data: bytes, path: str, password: str | None = None) -> tuple[Document, ...]:
@@ -73,16 +76,16 @@ class _Store:
         said = said or self.file.find(f"{place}001e").decode(codec(self.page or 1252), "replace")
         return said.rstrip("\0")
 
-    def inner(self, prefix: str) -> list[_Store]:
-        """The storages right below this one whose names begin so, in the order of their numbers."""
+    def inner(self, prefix: str, most: int = MOST_PEOPLE) -> list[_Store]:
+        """The first storages right below this one whose names begin so, in the order of their numbers."""
         start = len(self.folder)
         names = {path[start:].partition("/")[0] for path in self.file.streams if path.startswith(self.folder + prefix)}
-        return [_Store(self.file, f"{self.folder}{name}/", self.page) for name in sorted(names)]
+        return [_Store(self.file, f"{self.folder}{name}/", self.page) for name in sorted(names)[:most]]
 
 
 def _message(store: _Store) -> Message:
     parts = _bodies(store)
-    for attached in store.inner("__attach_version1.0_#"):
+    for attached in store.inner("__attach_version1.0_#", MOST_PARTS):
         parts += _attached(attached)
     sealed = any(part.get_content_type() == "application/pgp-encrypted" for part in parts)
     message = _part("multipart/encrypted" if sealed else "multipart/mixed")
@@ -152,7 +155,7 @@ def _bodies(store: _Store) -> list[Message]:
 
 
 def _attached(store: _Store) -> list[Message]:
-    if any(path.startswith(f"{store.folder}{EMBEDDED}") for path in store.file.streams):
+    if f"{store.folder}{EMBEDDED}{PROPERTIES}" in store.file or store.number(METHOD) == OBJECT:
         return [_embedded(store)]
     content = store.bytes(0x3701)
     kind = store.text(0x370E).lower()
