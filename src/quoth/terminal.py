@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from quoth.errors import UsageError
+from quoth.ingest.kinds import pages
 
 if TYPE_CHECKING:
     from quoth.backup import Backup, Moved
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from quoth.doctor import Check
     from quoth.library import Explanation, Status
     from quoth.restore import Restored
-    from quoth.types import Answer, Box, Document, Hit, Hits, Progress, Quote, Report, Watcher
+    from quoth.types import Answer, Box, Document, Hit, Hits, Place, Progress, Quote, Report, Watcher
 
 UNSAFE = re.compile("[\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]|\\r(?!\\n)")
 """Characters by which a file could move the cursor, set colours or turn text around on a terminal."""
@@ -247,7 +248,7 @@ def show_document(document: Document, place: tuple[int, int] | None, boxes: Sequ
         return None
     start, end = place
     at = document.place(start)
-    click.echo(f"{_safe(document.path)}\n{', '.join(_details(at.page, at.line, at.heading, at.cells))}\n")
+    click.echo(f"{_safe(document.path)}\n{', '.join(_details(document.path, at))}\n")
     before, after = document.text[max(0, start - AROUND) : start], document.text[end : end + AROUND]
     click.echo(_safe(before) + click.style(_safe(document.text[start:end]), reverse=True) + _safe(after))
     return None
@@ -366,11 +367,11 @@ def _name(hit: Hit) -> str:
     return hit.document.rsplit(os.sep, 1)[-1]
 
 
-def _details(page: int | None, line: int | None, heading: str | None, cells: str | None) -> list[str]:
-    parts = [f"page {page}" if page else "", f"line {line}" if line else "", cells or "", heading or ""]
-    return [part for part in parts if part]
+def _details(path: str, at: Place | Quote | Hit) -> list[str]:
+    page = f"{pages(path)} {at.page}" if at.page else ""
+    return [part for part in (page, f"line {at.line}" if at.line else "", at.cells or "", at.heading or "") if part]
 
 
 def _where(found: Quote | Hit) -> str:
-    details = _details(found.page, found.line, found.heading, found.cells)
+    details = _details(found.document, found)
     return _safe(" · ".join([found.document, *details])).replace("\n", "\\n")

@@ -31,7 +31,7 @@ class Mark:
     """From character `start` on, until the next mark of its kind, the text lies at this place.
 
     kind     value                                            number
-    page     ""                                               page, from 1
+    page     ""                                               page or slide, from 1
     line     ""                                               line in the file, from 1
     heading  its words ("" ends the section)                  level, from 1
     cells    "Costs!A2:D2", "cell 3", "00:01:05" as said at   0

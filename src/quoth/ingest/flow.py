@@ -80,7 +80,7 @@ class Flow:
 def tidy(text: str) -> str:
     """The text without soft hyphens and control characters, and without blanks around its lines."""
     kept = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\xad\ufeff]", "", text).replace("\r", "\n")
-    return re.sub(r"[ \t]*\n[ \t]*", "\n", kept).strip()
+    return "\n".join(line.strip(" \t") for line in kept.split("\n")).strip()
 
 
 def one_line(words: str) -> str:

@@ -83,6 +83,13 @@ def read_html(data: bytes, path: str, password: str | None) -> tuple[Document, .
     )
 
 
+def whole_page(source: str) -> tuple[Page, str]:
+    """All that shows of a page, nothing left out as unimportant, and its hidden text: for chapters of books."""
+    tree = LexborHTMLParser(source)
+    hidden = "\n".join(part for part in _taken_out(tree) if part)
+    return _rendered(Pick(tree.body, frozenset())) if tree.body else Page(), hidden
+
+
 @dataclass(slots=True)
 class Page:
     """Text being laid out: pieces, their length, the line breaks that the next piece must follow."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -39,6 +40,13 @@ KINDS: dict[str, Kind] = {
     "pdf": Kind("pdf:read_pdf", ("pdf",)),
     "docx": Kind("office:read_docx", ("docx", "docm", "dotx")),
     "xlsx": Kind("office:read_xlsx", ("xlsx", "xlsm", "xltx")),
+    "pptx": Kind("slides:read_pptx", ("pptx", "pptm", "potx", "potm", "ppsx", "ppsm")),
+    "odt": Kind("opendocument:read_odt", ("odt", "ott", "fodt")),
+    "ods": Kind("opensheets:read_ods", ("ods", "ots", "fods")),
+    "odp": Kind("opendocument:read_odp", ("odp", "otp", "fodp")),
+    "rtf": Kind("rtf:read_rtf", ("rtf",)),
+    "epub": Kind("books:read_epub", ("epub",)),
+    "fb2": Kind("books:read_fb2", ("fb2", "fbz")),
     "csv": Kind("tables:read_csv", ("csv", "tsv", "tab")),
     "mail": Kind("mail:read_mail", ("eml",)),
     "mbox": Kind("mail:read_mbox", ("mbox", "mbx")),
@@ -62,11 +70,25 @@ KINDS: dict[str, Kind] = {
 ENDINGS = {ending: name for name, kind in KINDS.items() for ending in kind.endings}
 READABLE = " ".join(sorted(KINDS))
 """What this version reads: a library that was filled by another looks again at what it had left out."""
-BYTES = {"pdf", "docx", "xlsx", "msg", "doc", "xls", "ppt"}
+BYTES = {*str.split("pdf docx xlsx pptx odt ods odp rtf epub fb2 msg doc xls ppt")}
 """Kinds whose bytes always tell: their ending alone is not believed."""
 
-ZIPPED = {"docx": b"word/document", "xlsx": b"xl/workbook.xml"}
-"""How the name of a zip's main part begins in an Office file of this kind."""
+ZIPPED = {
+    "docx": b"word/document",
+    "xlsx": b"xl/workbook.xml",
+    "pptx": b"ppt/presentation.xml",
+    "epub": b"META-INF/container.xml",
+}
+"""How the name of a zip's main part begins in an Office file or book of this kind."""
+MIMETYPES = {
+    "epub": b"application/epub+zip",
+    "odt": b"application/vnd.oasis.opendocument.text",
+    "ods": b"application/vnd.oasis.opendocument.spreadsheet",
+    "odp": b"application/vnd.oasis.opendocument.presentation",
+}
+"""How the entry "mimetype" of a zip begins in a file of this kind, and what a flat OpenDocument file says of itself."""
+SLIDES = {"pptx", "odp", "ppt"}
+"""Kinds whose pages are called slides."""
 
 STREAMS: tuple[tuple[str, str], ...] = (
     ("encryptedpackage", "sealed"),
@@ -124,7 +146,6 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x00asm", "a WebAssembly program"),
     (b"SQLite format 3\x00", "an SQLite database"),
     (COMPOUND, "an old Office file"),
-    (b"{\\rtf", "a rich text file (RTF)"),
     (b"%!PS", "a PostScript file"),
     (b"\xdb\xa5-\0", "a document from before Word 6"),
     (b"1\xbe\0\0", "a document of Word for DOS"),
@@ -153,10 +174,12 @@ KNOWN = re.compile(
     re.I | re.M,
 )
 MBOX = re.compile(rb"From \S+ .*\d{1,2}:\d{2}.*\d{4}|From \S+@\S+ ")
-PAGE = re.compile(
-    rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|meta|title)\b", re.I | re.S
-)
-DRAWING = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*|<!doctype svg[^>]*>\s*)*<svg\b", re.I | re.S)
+PROLOGUE = rb"(?>\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*|<!doctype svg[^>]*>\s*)*)"
+"""What may stand before the first element; atomic, for else many comments have many ways to be none."""
+PAGE = re.compile(PROLOGUE + rb"<(?:!doctype\s+html|html|head|body|meta|title)\b", re.I | re.S)
+FLAT = re.compile(PROLOGUE + rb"<office:document\s[^>]*\boffice:mimetype\s*=\s*[\"']([\w./-]+)", re.S)
+FICTION = re.compile(PROLOGUE + rb"<(?:\w+:)?FictionBook\b", re.S)
+DRAWING = re.compile(PROLOGUE + rb"<svg\b", re.I | re.S)
 
 
 def kind_of(path: str, head: bytes) -> str | None:
@@ -168,7 +191,7 @@ def kind_of(path: str, head: bytes) -> str | None:
     if b"%PDF-" in head[:1024] and not head.startswith(b"PK\x03\x04") and not is_tar(head):
         return "pdf"
     if head.startswith(b"PK\x03\x04"):
-        return next((kind for kind, part in ZIPPED.items() if _holds(head, part)), None)
+        return _by_zip(path, head)
     if head.startswith(BARE_SHEETS):
         return "xls"
     if head.startswith(COMPOUND):
@@ -176,10 +199,27 @@ def kind_of(path: str, head: bytes) -> str | None:
         found = next((kind for stream, kind in STREAMS if stream in streams), None)
         # where damage hides the streams, the reader that its name asks for says what is broken
         return found or (name if name in ("msg", "doc", "xls", "ppt") and not streams else None)
+    if head.startswith(b"{\\rtf"):
+        return "rtf"
     head = head[:HEAD]
     if not is_text(head) or DRAWING.match(_plain(head)):
         return None
     return _by_structure(_plain(head), name) or (name if name not in BYTES else None) or "text"
+
+
+def _by_zip(path: str, head: bytes) -> str | None:
+    """The kind that a zip's main part or its entry "mimetype" tells."""
+    said, names = _mimetype(head), _names(head)
+    told = [kind for kind, mimetype in MIMETYPES.items() if said.startswith(mimetype)]
+    told += [kind for kind, part in ZIPPED.items() if any(name.startswith(part) for name in names)]
+    if path.lower().endswith((".fb2.zip", ".fbz")) and any(name.endswith(b".fb2") for name in names):
+        told.append("fb2")
+    return told[0] if told else None
+
+
+def pages(path: str) -> str:
+    """What a person calls the numbered parts of such a file: "page" or "slide"."""
+    return "slide" if ENDINGS.get(ending(path)) in SLIDES else "page"
 
 
 def describe(head: bytes, path: str) -> str:
@@ -285,6 +325,10 @@ def _by_structure(head: bytes, named: str | None) -> str | None:
     """The kind that the text itself shows, where it shows one."""
     if PAGE.match(head) and named != "code" and (named != "xml" or b"<html" in head[:2048].lower()):
         return "html"
+    if flat := FLAT.match(head):
+        return next((kind for kind, mimetype in MIMETYPES.items() if flat[1].startswith(mimetype)), None)
+    if FICTION.match(head):
+        return "fb2"
     if MBOX.match(head) and _fields(head.partition(b"\n")[2]) > 1:
         return "mail" if named == "mail" else "mbox"
     if named not in ("code", "mail", "mbox", "yaml", "toml") and _fields(head) > 2:
@@ -315,10 +359,23 @@ def _streams(data: bytes) -> frozenset[str]:
         return frozenset()
 
 
-def _holds(data: bytes, part: bytes) -> bool:
-    """Whether a zip, whole or only its start, has a file whose name begins so."""
+def _names(data: bytes) -> list[bytes]:
+    """The names of the files in a zip, whole or only its start."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return any(name.encode("utf-8", "replace").startswith(part) for name in archive.namelist())
+            return [name.encode("utf-8", "replace") for name in archive.namelist()]
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
-        return any(data.startswith(part, match.end() + 26) for match in re.finditer(rb"PK\x03\x04", data))
+        heads = (match.end() for match in re.finditer(rb"PK\x03\x04", data))
+        return [data[at + 26 : at + 26 + int.from_bytes(data[at + 22 : at + 24], "little")] for at in heads]
+
+
+def _mimetype(data: bytes) -> bytes:
+    """What a zip, whole or only its start, says in its entry "mimetype"; b"" where it has none."""
+    name, extra = (int.from_bytes(data[at : at + 2], "little") for at in (26, 28))
+    if data[30 : 30 + name] == b"mimetype" and data[8:10] == b"\0\0":
+        return data[30 + name + extra :][:80]
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open("mimetype") as entry:
+            return entry.read(80).strip()
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, KeyError, RuntimeError):
+        return b""

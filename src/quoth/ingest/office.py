@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from quoth.errors import ReadError
+from quoth.ingest.flow import tidy
 from quoth.ingest.package import Element, Package, attribute, child, local, switched_on
 from quoth.ingest.sheets import read_xlsx
 from quoth.ingest.tables import header, row_text
@@ -171,7 +172,7 @@ def _paragraph(text: _Text, paragraph: Element, depth: int) -> None:
     style = text.styles.get(attribute(child(properties, "pStyle"), "val"), _Style())
     run = _Run()
     _gather(run, paragraph, style.hidden)
-    words = _tidy("".join(run.shown))
+    words = tidy("".join(run.shown))
     _keep_hidden(text, run)
     outline = attribute(child(properties, "outlineLvl"), "val")
     level = int(outline) + 1 if outline.isdigit() and int(outline) < 9 else style.level
@@ -190,12 +191,12 @@ def _paragraph(text: _Text, paragraph: Element, depth: int) -> None:
     for key in run.notes:
         note = text.notes.pop(key, None)
         if note is not None:
-            said = " ".join(_tidy(_words(text, one)) for one in _inner(note)).strip()
+            said = " ".join(tidy(_words(text, one)) for one in _inner(note)).strip()
             text.add(f"[{key[1]}] {said}")
 
 
 def _keep_hidden(text: _Text, run: _Run) -> None:
-    unseen = _tidy("".join(run.hidden))
+    unseen = tidy("".join(run.hidden))
     if unseen:
         text.hidden.append(unseen)
 
@@ -280,7 +281,7 @@ def _cells(text: _Text, row: list[tuple[Element, int]]) -> list[str]:
     """The words of each column; a cell that spans several stands in the first."""
     cells = []
     for cell, span in row:
-        said = " ".join(_tidy(_words(text, block)) for block in _inner(cell))
+        said = " ".join(tidy(_words(text, block)) for block in _inner(cell))
         cells += [" ".join(said.split()), *[""] * (min(span, 64) - 1)]
     return cells
 
@@ -295,9 +296,3 @@ def _lays_out(rows: list[list[tuple[Element, int]]]) -> bool:
             if len(blocks) > 12 or any(local(block) == "tbl" for block in blocks):
                 return True
     return False
-
-
-def _tidy(text: str) -> str:
-    """The text without soft hyphens and control characters, and without blanks around its lines."""
-    kept = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\xad\ufeff]", "", text)
-    return re.sub(r"[ \t]*\n[ \t]*", "\n", kept).strip()

@@ -1,4 +1,4 @@
-"""The parts of an Office file (OOXML, a zip of XML), read with limits against bombs.
+"""The parts of an Office file or book (OOXML, OpenDocument, EPUB: a zip of XML), read with limits against bombs.
 
 Covered: parts that say they unpack to too much, document type declarations (so no entities), encrypted
 files. Not covered: old binary formats (.doc, .xls), pictures, embedded files.
@@ -46,6 +46,10 @@ class Package:
             raise ReadError(f"the file unpacks to more than {MOST_BYTES >> 20} MiB")
         self._parts = {_clean(part.filename): part for part in parts}
 
+    def __iter__(self) -> Iterator[str]:
+        """The names of the parts, in small letters."""
+        return iter(self._parts)
+
     def __contains__(self, name: str) -> bool:
         return _clean(name) in self._parts
 
@@ -63,33 +67,27 @@ class Package:
         except (RuntimeError, NotImplementedError, zipfile.BadZipFile, ValueError, OSError):
             raise ReadError(f"the file is damaged: {name} cannot be opened", DAMAGED) from None
 
-    def xml(self, name: str) -> Element:
-        """The root of a part. Raises ReadError if it is no sound XML."""
+    def read(self, name: str) -> bytes:
+        """A part's bytes. Raises ReadError like `open`, and if it does not unpack."""
         with self.open(name) as stream:
             try:
-                data = stream.read()
+                return stream.read()
             except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
                 raise ReadError(f"the file is damaged: {name} does not unpack", DAMAGED) from None
-        if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-            raise ReadError(f"{name} declares a document type, which no Office program writes")
-        try:
-            return ElementTree.fromstring(data)
-        except (ElementTree.ParseError, ValueError, LookupError):
-            raise ReadError(f"the file is damaged: {name} is no sound XML", DAMAGED) from None
+
+    def xml(self, name: str) -> Element:
+        """The root of a part. Raises ReadError if it is no sound XML."""
+        return parsed(self.read(name), name)
 
     def stream(self, name: str, *wanted: str) -> Iterator[Element]:
         """The elements of a part with these local names, one after the other; each is freed after its turn."""
-        above: list[Element] = []
+        return (element for event, element in self.events(name, *wanted) if event == "end")
+
+    def events(self, name: str, *wanted: str) -> Iterator[tuple[str, Element]]:
+        """("start", element), still without content, then ("end", element) of every element with these local names."""
         with self.open(name) as stream:
             try:
-                for event, element in ElementTree.iterparse(_NoDoctype(stream), ("start", "end")):
-                    if event == "start":
-                        above.append(element)
-                        continue
-                    above.pop()
-                    if local(element) in wanted:
-                        yield element
-                        above[-1].remove(element)
+                yield from events(stream, *wanted)
             except (ElementTree.ParseError, zipfile.BadZipFile, zlib.error, EOFError, LookupError):
                 raise ReadError(f"the file is damaged: {name} is no sound XML", DAMAGED) from None
 
@@ -130,6 +128,38 @@ class Package:
         return title, changed or created
 
 
+def parsed(data: bytes, name: str) -> Element:
+    """The root of an XML text. Raises ReadError if it is not sound or declares a document type."""
+    if declares_type(data):
+        raise ReadError(f"{name} declares a document type, which no Office program writes")
+    try:
+        return ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        raise ReadError(f"the file is damaged: {name} is no sound XML", DAMAGED) from None
+
+
+def events(stream: IO[bytes], *wanted: str) -> Iterator[tuple[str, Element]]:
+    """What `Package.events` gives, of any stream; errors of the parser come through."""
+    above: list[Element] = []
+    for event, element in ElementTree.iterparse(_NoDoctype(stream), ("start", "end")):
+        if event == "start":
+            above.append(element)
+            if local(element) in wanted:
+                yield event, element
+            continue
+        above.pop()
+        if local(element) in wanted:
+            yield event, element
+            if above:
+                above[-1].remove(element)
+
+
+def declares_type(data: bytes) -> bool:
+    """Whether an XML text declares a document type or entities, in whichever width its characters are."""
+    wide = b"\0" in data[:4]
+    return any(word in data or (wide and word in data.replace(b"\0", b"")) for word in (b"<!DOCTYPE", b"<!ENTITY"))
+
+
 class _NoDoctype:
     """A stream that refuses a document type declaration at its start."""
 
@@ -139,7 +169,7 @@ class _NoDoctype:
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
-        if self._fresh and (b"<!DOCTYPE" in data or b"<!ENTITY" in data):
+        if self._fresh and declares_type(data):
             raise ReadError("the file declares a document type, which no Office program writes")
         self._fresh = False
         return data
@@ -170,6 +200,12 @@ def child(element: Element | None, *names: str) -> Element | None:
     for name in names:
         element = next((one for one in element if local(one) == name), None) if element is not None else None
     return element
+
+
+def inside(element: Element | None, *names: str) -> list[Element]:
+    """What lies in the child that `child` finds; nothing where there is none."""
+    found = child(element, *names)
+    return list(found) if found is not None else []
 
 
 def switched_on(element: Element | None) -> bool:

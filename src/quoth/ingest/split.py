@@ -76,8 +76,8 @@ CLAUSES = re.compile(r"[,;:)\]}—–、，；：]\s+|[、，；：]")
 WORDS = re.compile(r"\s+")
 APART = frozenset(" \t\n\r\xa0\u2028\u2029\u3000。！？、，；：")
 """Characters after which the tokenizer begins a new word for certain."""
-LINED = frozenset(("code", "csv", "xlsx", "notebook", "json", "yaml", "toml", "xml"))
-BLOCKS = frozenset(("html", "docx"))
+LINED = frozenset(("code", "csv", "xlsx", "xls", "ods", "notebook", "json", "yaml", "toml", "xml"))
+BLOCKS = frozenset(("html", "docx", "doc", "pptx", "ppt", "odt", "odp", "rtf", "epub", "fb2"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ def _borders(document: Document, start: int, end: int) -> dict[int, float]:
             borders[mark.start] = CODE_HEADING if document.kind == "code" else usual
             line = BREAK.search(text, mark.start, end)
             after.add(line.end() if line and document.kind != "code" else -1)
-    rows = any(mark.kind == "cells" for mark in document.marks) and document.kind in ("csv", "xlsx")
+    rows = any(mark.kind == "cells" for mark in document.marks) and document.kind in ("csv", "xlsx", "xls", "ods")
     _add(borders, _line_borders(document, start, end, after, WRAPPED if rows else LINE))
     return borders
 
