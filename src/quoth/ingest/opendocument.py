@@ -28,6 +28,8 @@ GONE = set(
     )
 )
 """Elements whose content is deleted, is said a second time or is no text of the page."""
+FURNITURE = {"footer", "header", "date-time"}
+"""Classes of shapes that say the same on slide after slide."""
 SHAPES = set(
     str.split(
         "frame text-box g a custom-shape rect ellipse circle line polyline polygon path connector caption measure"
@@ -100,12 +102,12 @@ def read_odt(data: bytes, path: str, password: str | None = None) -> tuple[Docum
 def read_odp(data: bytes, path: str, password: str | None = None) -> tuple[Document, ...]:
     """The one document of a presentation: a page mark for each slide, its title as heading, then its notes."""
     source = opened(data, path, "presentation")
-    flow, number = Flow(), 0
+    flow, footers, number = Flow(), set[str](), 0
     try:
         for page in source.body:
             if local(page) == "page":
                 number += 1
-                _slide(flow, source, page, number)
+                _slide(flow, source, page, number, footers)
     except RecursionError:
         raise ReadError("the file nests its shapes too deeply") from None
     return (flow.document(path, "odp", _title(source, flow, path), source.modified),)
@@ -333,26 +335,29 @@ def _count(element: Element, name: str) -> str:
     return value if value.isdecimal() and len(value) < 10 else "1"
 
 
-def _slide(flow: Flow, source: Source, page: Element, number: int) -> None:
-    """One slide and its notes; a hidden slide goes to what is hidden."""
+def _slide(flow: Flow, source: Source, page: Element, number: int, footers: set[str]) -> None:
+    """One slide and its notes; a hidden slide goes to what is hidden. A date or footer is read once."""
     unseen = any(one.hidden for one in _styled(source.styles, "drawing-page", attribute(page, "style-name")))
     reading = _Reading(Flow() if unseen else flow, source.styles)
     shown = reading.flow
     shown.mark("page", "", number)
     shapes = [one for one in page if local(one) in SHAPES or local(one) == "table"]
     titles = [one for one in shapes if attribute(one, "class") == "title"]
-    words = [_words(reading, one, 0) if attribute(one, "placeholder") != "true" else "" for one in titles]
+    words = ["" if _waits(one) else _words(reading, one, 0) for one in titles]
     if not any(words):
         shown.mark("heading", "", 1)
     for title in words:
         shown.paragraph(title, 1)
     titled = set(titles)
     for shape in shapes:
-        if shape not in titled and attribute(shape, "placeholder") != "true":
+        kind, words_of = attribute(shape, "class"), " ".join("".join(shape.itertext()).split())
+        said_before = kind in FURNITURE and words_of in footers
+        footers |= {words_of} if kind in FURNITURE else set()
+        if shape not in titled and kind != "page-number" and not said_before and not _waits(shape):
             _blocks(reading, [shape], 0)
             shown.begin()
     frames = [one for one in inside(page, "notes") if attribute(one, "class") == "notes"]
-    frames = [one for one in frames if attribute(one, "placeholder") != "true"]
+    frames = [one for one in frames if not _waits(one)]
     if any("".join(one.itertext()).strip() for one in frames):
         shown.paragraph("Notes", 2)
         for frame in frames:
@@ -360,3 +365,8 @@ def _slide(flow: Flow, source: Source, page: Element, number: int) -> None:
     if unseen:
         for some in ("".join(shown.parts), *shown.hidden):
             flow.hide(some)
+
+
+def _waits(shape: Element) -> bool:
+    """Whether a shape is a placeholder that nobody has filled."""
+    return attribute(shape, "placeholder") == "true"

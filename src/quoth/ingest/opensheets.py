@@ -36,8 +36,8 @@ DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+)(?:[.,]\d+)?S")
 class _Room:
     """How many cells may still be repeated and how many characters read; `spent` when a sheet had to end early."""
 
-    copies: int = MOST_CELLS
-    text: int = MOST_TEXT
+    copies: int
+    text: int
     spent: bool = False
 
     def take(self, cells: list[str], copies: int = 0) -> bool:
@@ -66,7 +66,7 @@ def read_ods(data: bytes, path: str, password: str | None = None) -> tuple[Docum
     Raises ReadError for a file that is encrypted, damaged, or unpacks to too much.
     """
     stream, title, modified = _opened(data)
-    lines, hidden, notes, left, room = Lines(), list[str](), list[str](), MOST_ROWS, _Room()
+    lines, hidden, notes, left, room = Lines(), list[str](), list[str](), MOST_ROWS, _Room(MOST_CELLS, MOST_TEXT)
     invisible: set[str] = set()
     for event, element in stream:
         if event == "end" and local(element) == "style":
