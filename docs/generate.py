@@ -220,6 +220,37 @@ def adding_beside() -> str:
     return table(head, rows) + run_line(record, "adding")
 
 
+def robustness() -> str:
+    """What became of hostile and broken files."""
+    if not is_measured("robustness"):
+        return "Not measured yet: `make bench`.\n"
+    record = result("robustness")
+    one, all_, said, pdf = record["alone"], record["together"], record["manifest"], record["pdf"]
+    main, largest = mebibytes(all_["memory"])
+    rows = [
+        ["files with text that was read", f"{one['read']:,}", f"{all_['added']:,}, blank ones among them"],
+        ["blank", f"{one['blank']:,}", ""],
+        ["failed, with a reason", f"{one['failed'] - one['without a reason']:,}", f"{all_['failed']:,}"],
+        ["of a kind that is not read, with a reason", f"{one['skipped']:,}", f"{all_['skipped']:,}"],
+        ["crashed", f"**{one['crashed']:,}**", f"**{all_['crashed']:,}**"],
+        ["hung", f"**{one['hung']:,}**", f"**{all_['hung']:,}**"],
+        ["most memory of a worker", f"{one['largest']['peak_bytes'] / 2**20:,.0f} MiB", largest],
+        ["most memory of the main process", "", main],
+        ["slowest file, all files", f"{one['slowest']['seconds']:.1f} s", f"{all_['seconds']:.0f} s"],
+    ]
+    first = table([f"{one['files']:,} messy files", "each alone", "all together"], rows)
+    lost = "".join(f"| `{path}` | {reason} |\n" for path, reason in said["with text, not read"].items())
+    second = (
+        f"\nOf {said['with text']:,} files that the manifest says hold text, {said['of these read']:,} gave it; of"
+        f" {said['with a password']:,} with a password that it names, {said['of these opened']:,} opened. Beside it,"
+        f" {pdf['peer'].replace('==', ' ')} finds text in {pdf['both'] + len(pdf['pypdf only']):,} of {pdf['files']:,}"
+        f" PDFs, Quoth in {pdf['both'] + len(pdf['here only']):,}: {len(pdf['here only']):,} here only,"
+        f" {len(pdf['pypdf only']):,} by pypdf only.\n"
+    )
+    third = f"\n| with text in the manifest, not read | why |\n| --- | --- |\n{lost}" if lost else ""
+    return first + second + third + run_line(record, "robustness")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "retrieval": retrieval,
@@ -229,6 +260,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "start": start,
     "adding": adding,
     "adding-beside": adding_beside,
+    "robustness": robustness,
 }
 
 
