@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import pptx
 import pytest
 
 from conftest import Quoth
@@ -165,3 +166,19 @@ def test_text_that_a_terminal_cannot_show_is_no_error(filled: Quoth, notes: Path
     done = filled("ask", "When does the café open?", env={"PYTHONIOENCODING": "ascii"})
     assert (done.code, "Traceback" in done.err) == (0, False)
     assert json.loads(filled("search", "--json", "café opens").out)["hits"][0]["document"] == odd
+
+
+def test_a_place_in_a_presentation_is_a_slide(quoth: Quoth, tmp_path: Path) -> None:
+    show = pptx.Presentation()
+    for title, text in (
+        ("The roof", "The slates are laid."),
+        ("The cellar", "The cellar was drained by Olof Dahl in 1911."),
+    ):
+        slide = show.slides.add_slide(show.slide_layouts[1])
+        slide.shapes.title.text, slide.placeholders[1].text = title, text
+    (tmp_path / "talks").mkdir()
+    show.save(str(tmp_path / "talks" / "house.pptx"))
+    assert quoth("add", str(tmp_path / "talks")).code == 0
+    lines = quoth("ask", "When was the cellar drained?").out.splitlines()
+    assert lines[0] == "“The cellar was drained by Olof Dahl in 1911.”"
+    assert lines[1].endswith("house.pptx · slide 2 · The cellar")
