@@ -2,7 +2,8 @@
 
 Covered: headings, lists, tables, text boxes, foot- and endnotes, slides with their notes; tracked deletions are
 gone; hidden text, sections, slides and what styles hide are kept apart. Not covered: page numbers, automatic
-numbering, headers and footers, the table of contents, comments, formulas, charts, form fields, encrypted files.
+numbering, headers and footers, the table of contents, comments, formulas, charts, form fields.
+Files with a password open with it (with the extra `office`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import PurePath
 from quoth.errors import ReadError
 from quoth.ingest.flow import Flow, tidy
 from quoth.ingest.package import Element, Package, attribute, child, inside, local, moment, parsed
+from quoth.ingest.sealedodf import unsealed_zip
 from quoth.types import Document
 
 DEEPEST = 60
@@ -90,7 +92,7 @@ def read_odt(data: bytes, path: str, password: str | None = None) -> tuple[Docum
 
     Raises ReadError for a file that is encrypted, damaged, or unpacks to too much.
     """
-    source = opened(data, path, "text")
+    source = opened(data, "text", password)
     reading = _Reading(Flow(), source.styles)
     try:
         _blocks(reading, source.body, 0)
@@ -101,7 +103,7 @@ def read_odt(data: bytes, path: str, password: str | None = None) -> tuple[Docum
 
 def read_odp(data: bytes, path: str, password: str | None = None) -> tuple[Document, ...]:
     """The one document of a presentation: a page mark for each slide, its title as heading, then its notes."""
-    source = opened(data, path, "presentation")
+    source = opened(data, "presentation", password)
     flow, footers, number = Flow(), set[str](), 0
     try:
         for page in source.body:
@@ -113,11 +115,10 @@ def read_odp(data: bytes, path: str, password: str | None = None) -> tuple[Docum
     return (flow.document(path, "odp", _title(source, flow, path), source.modified),)
 
 
-def opened(data: bytes, path: str, body: str) -> Source:
+def opened(data: bytes, body: str, password: str | None) -> Source:
     """The file opened, its body of this name ("text", "presentation") found."""
     if data.startswith(b"PK"):
-        package = Package(data)
-        refuse_encrypted(package)
+        package = Package(unsealed_zip(data, password))
         roots = [package.xml(name) for name in ("content.xml", "styles.xml", "meta.xml") if name in package]
         if "content.xml" not in package:
             raise ReadError("the file is damaged: it lacks its part content.xml", "open it in an office program")
@@ -131,12 +132,6 @@ def opened(data: bytes, path: str, body: str) -> Source:
         for group in ("styles", "automatic-styles"):
             styles.update(_styles(inside(root, group)))
     return Source(inner, styles, *properties(roots))
-
-
-def refuse_encrypted(package: Package) -> None:
-    """Raises ReadError when the file was saved with a password."""
-    if "META-INF/manifest.xml" in package and b"encryption-data" in package.read("META-INF/manifest.xml"):
-        raise ReadError("the file is encrypted", "save it without a password")
 
 
 def properties(roots: list[Element]) -> tuple[str, float]:

@@ -16,8 +16,9 @@ from pathlib import PurePath
 from xml.etree import ElementTree
 
 from quoth.errors import ReadError
-from quoth.ingest.opendocument import properties, refuse_encrypted
+from quoth.ingest.opendocument import properties
 from quoth.ingest.package import DAMAGED, Element, Package, attribute, events, local
+from quoth.ingest.sealedodf import unsealed_zip
 from quoth.ingest.tables import MOST_ROWS, Lines, Row, lay, row_text
 from quoth.types import Document
 
@@ -65,7 +66,7 @@ def read_ods(data: bytes, path: str, password: str | None = None) -> tuple[Docum
 
     Raises ReadError for a file that is encrypted, damaged, or unpacks to too much.
     """
-    stream, title, modified = _opened(data)
+    stream, title, modified = _opened(data, password)
     lines, hidden, notes, left, room = Lines(), list[str](), list[str](), MOST_ROWS, _Room(MOST_CELLS, MOST_TEXT)
     invisible: set[str] = set()
     for event, element in stream:
@@ -97,12 +98,11 @@ def read_ods(data: bytes, path: str, password: str | None = None) -> tuple[Docum
     return (Document(path, "ods", shown, lines.text(), marks, modified=modified, hidden=unseen, notes=tuple(notes)),)
 
 
-def _opened(data: bytes) -> tuple[Iterator[tuple[str, Element]], str, float]:
+def _opened(data: bytes, password: str | None) -> tuple[Iterator[tuple[str, Element]], str, float]:
     """(the content as a stream, title, time of the last change)."""
     if not data.startswith(b"PK"):
         return _flat(data), "", 0.0
-    package = Package(data)
-    refuse_encrypted(package)
+    package = Package(unsealed_zip(data, password))
     meta = [package.xml("meta.xml")] if "meta.xml" in package else []
     return package.events("content.xml", *WANTED), *properties(meta)
 
