@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quoth.errors import ReadError
 from quoth.ingest import read, read_data
 from quoth.types import Document
 
@@ -141,3 +142,8 @@ def test_a_style_sheet_that_hides_the_article_until_a_script_runs_is_not_believe
         b"<main><p>A long and visible article.</p></main></body></html>"
     )
     assert read_data(page, "/page.html")[0].text == "A long and visible article."
+
+
+def test_elements_inside_each_other_without_end_are_refused() -> None:
+    with pytest.raises(ReadError, match="nests its elements more than 20,000 deep"):
+        shown("<div>" * 200_000)

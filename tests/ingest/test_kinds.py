@@ -121,3 +121,8 @@ def test_a_document_without_a_date_gets_the_files(tmp_path: Path) -> None:
 
 def test_a_given_kind_is_believed() -> None:
     assert read_data(b"<p>x</p>", "/a/b", kind="text")[0].text == "<p>x</p>"
+
+
+def test_many_comments_before_the_first_element_do_not_hold_up_the_look() -> None:
+    assert kind_of("/a/a.txt", b"<!-- -->" * 5_000 + b"words") == "text"
+    assert kind_of("/a/a.txt", b"<!-- -->" * 5_000 + b"<html>") == "html"

@@ -175,3 +175,9 @@ def test_a_broken_message_does_not_lose_the_others(monkeypatch: pytest.MonkeyPat
     found = read_mbox(one % (b"a", b"fine") + one % (b"b", b"poison") + one % (b"c", b"fine"), "/x/box")
     assert [document.path for document in found] == ["/x/box#1", "/x/box#3"]
     assert found[0].notes == ("1 of its messages cannot be read: 2",)
+
+
+def test_a_part_that_cannot_be_read_costs_only_itself() -> None:
+    head = b"From: a@b.org\nTo: c@d.org\nSubject: Hello\nContent-Type: text/html\n\n"
+    (document,) = read_mail(head + b"<div>" * 30_000, "/a/b.eml")
+    assert document.notes == ("a part of the message is left out: the page nests its elements more than 20,000 deep",)

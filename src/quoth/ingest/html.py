@@ -16,12 +16,20 @@ from pathlib import PurePath
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
+from quoth.errors import ReadError
 from quoth.ingest.decode import decode
 from quoth.types import Document, Mark
 
 SHORT = 200
 """An article shorter than this is taken for a mistake when the page holds much more."""
 
+DEEPEST = 20_000
+"""Elements inside each other; the parser's time grows with the square of it."""
+NESTING = re.compile(
+    r"<(/?)(?:div|span|section|article|main|aside|nav|header|footer|blockquote|center|table|ul|ol|dl|font|b|i|u|s"
+    r"|em|strong|small|big|sub|sup|code|tt|pre|details|svg|g|math|object|template)\b",
+    re.I,
+)
 SILENT = str.split("script style noscript template svg math canvas object embed iframe link meta head audio video map")
 BOILERPLATE = frozenset(str.split("nav header footer aside form button select textarea input dialog menu"))
 UNLIKELY = re.compile(
@@ -69,7 +77,7 @@ DATES = (
 def read_html(data: bytes, path: str, password: str | None) -> tuple[Document, ...]:
     """One document: the main content of the page, its headings as marks, what is hidden apart."""
     source, notes = decode(data)
-    tree = LexborHTMLParser(source)
+    tree = _parsed(source)
     modified, named = _date(tree), _named(tree)
     hidden = "\n".join(part for part in _taken_out(tree) if part)
     body = tree.body
@@ -85,9 +93,19 @@ def read_html(data: bytes, path: str, password: str | None) -> tuple[Document, .
 
 def whole_page(source: str) -> tuple[Page, str]:
     """All that shows of a page, nothing left out as unimportant, and its hidden text: for chapters of books."""
-    tree = LexborHTMLParser(source)
+    tree = _parsed(source)
     hidden = "\n".join(part for part in _taken_out(tree) if part)
     return _rendered(Pick(tree.body, frozenset())) if tree.body else Page(), hidden
+
+
+def _parsed(source: str) -> LexborHTMLParser:
+    """The tree of a page. Raises ReadError for elements inside each other without end."""
+    depth = 0
+    for tag in NESTING.finditer(source):
+        depth = max(0, depth - 1) if tag[1] else depth + 1
+        if depth > DEEPEST:
+            raise ReadError(f"the page nests its elements more than {DEEPEST:,} deep", "leave it out")
+    return LexborHTMLParser(source)
 
 
 @dataclass(slots=True)

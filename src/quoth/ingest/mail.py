@@ -197,7 +197,11 @@ def _text(part: Message, found: _Found) -> str:
     if part.get_content_type() == "text/html":
         from quoth.ingest.html import read_html
 
-        shown = read_html(b"\xef\xbb\xbf" + text.encode("utf-8", "replace"), "message.html", None)
+        try:
+            shown = read_html(b"\xef\xbb\xbf" + text.encode("utf-8", "replace"), "message.html", None)
+        except ReadError as error:
+            found.notes.append(f"a part of the message is left out: {error}")
+            return ""
         found.hidden += [one.hidden for one in shown if one.hidden]
         return "\n\n".join(one.text for one in shown)
     text = re.sub(r"\r\n?", "\n", text).replace("\x00", "\ufffd")
