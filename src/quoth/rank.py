@@ -5,10 +5,10 @@ Pure NumPy on arrays of equal length; nothing here reads a file or an index.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ _WORDS = re.compile(r"\w+")
 _NUMBERS = re.compile(r"\d+")
 _PARTS = re.compile(r"[\n›]")
 _ENDING = re.compile(r"\.\w{1,5}\s*$")
+_FIRST = re.compile(r"[ !-/:-@\[-^`{-~]*([A-Z]?[a-z]+)(?=[ ,;:!?()]|$)")
 # Words without a topic, in questions and in titles.
 _EMPTY = (
     "a an and are as at be been but by can could did do does for from had has have how i if in into is it its me my "
@@ -139,38 +140,44 @@ def match(question: str, contexts: Sequence[str]) -> Floats:
     a topic does not count.
     """
     asked = _topics(question)
-    whole = {context: any(_named(name, asked) for name in _PARTS.split(context)) for context in set(contexts)}
+    names = {context: _PARTS.split(context) for context in set(contexts)}
+    # one title stands in the contexts of many passages
+    named = {name: _named(name, asked) for name in set(itertools.chain(*names.values()))}
+    whole = {context: any(named[name] for name in each) for context, each in names.items()}
     return np.array([whole[context] for context in contexts], np.float32)
 
 
-def fold(texts: Sequence[str], weights: Weights, k: int | None = None) -> list[int]:
-    """The places of the texts that repeat none before them, the first k of these.
+def fold(texts: Iterable[str], weights: Weights, k: int | None = None) -> list[int]:
+    """The places of the texts that repeat none before them, the first k of these; the rest is not read.
 
     Texts come best first, so that the best of a group stays. Two repeat each other when their words
     are the same, or nearly the same while their numbers are: a fact is often in its number.
     """
+    if weights.alike > 1:
+        return [place for place, _ in zip(range(k) if k is not None else itertools.count(), texts, strict=False)]
     kept: list[int] = []
     seen: set[str] = set()
-    holding: dict[str, list[int]] = {}
-    runs: dict[int, tuple[int, list[str]]] = {}
-    for place, text in enumerate(texts):
-        if len(kept) == k:
-            break
+    runs: dict[tuple[str, ...], list[set[tuple[str, ...]]]] = {}
+    for place, text in enumerate(texts if k != 0 else ()):
         words = _plain(text)
-        mine = {" ".join(words[at : at + 3]) for at in range(max(1, len(words) - 2))}
-        numbers = _NUMBERS.findall(text)
-        common = Counter(other for run in mine for other in holding.get(run, ()))
-        repeats = " ".join(words) in seen or any(
-            count >= weights.alike * (len(mine) + runs[other][0] - count) and numbers == runs[other][1]
-            for other, count in common.items()
-        )
-        if weights.alike > 1 or not repeats:
+        mine: set[tuple[str, ...]] = set(zip(words, words[1:], words[2:], strict=False)) or {tuple(words)}
+        # only passages with the same numbers can be copies, and of them those of about the same length
+        others = runs.setdefault(tuple(_NUMBERS.findall(text)), [])
+        if " ".join(words) not in seen and not any(_repeats(mine, other, weights.alike) for other in others):
             kept.append(place)
             seen.add(" ".join(words))
-            runs[place] = len(mine), numbers
-            for run in mine:
-                holding.setdefault(run, []).append(place)
+            others.append(mine)
+            if len(kept) == k:
+                break
     return kept
+
+
+def _repeats(some: set[tuple[str, ...]], others: set[tuple[str, ...]], alike: float) -> bool:
+    """Whether two sets have at least this share in common."""
+    if min(len(some), len(others)) < alike * max(len(some), len(others)):
+        return False
+    count = len(some & others)
+    return 0 < count >= alike * (len(some) + len(others) - count)
 
 
 def _plain(text: str) -> list[str]:
@@ -184,5 +191,9 @@ def _topics(text: str) -> frozenset[str]:
 
 
 def _named(name: str, asked: frozenset[str]) -> bool:
+    # most names are told apart by their first word, where that is plain
+    first = _FIRST.match(name)
+    if first and (word := first[1].lower()) not in _NO_TOPIC and word[:STEM] not in asked:
+        return False
     topics = _topics(_ENDING.sub("", name))
     return len(topics) >= NAMED and topics <= asked

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quoth.catalog import SCHEMA_VERSION, Catalog, File, WrittenFile, schema
+from quoth.catalog import SCHEMA_VERSION, Candidate, Catalog, File, WrittenFile, schema
 from quoth.errors import LibraryError, ReadOnly, TooNew
-from quoth.types import Document, Filters, Mark, Passage
+from quoth.types import Document, Filters, Mark, Passage, Searched
 
 
 def written(path: str, text: str, kind: str = "text", modified: float = 0.0, first: int = 1) -> WrittenFile:
@@ -180,6 +180,73 @@ def test_an_older_library_is_brought_up_to_date(tmp_path: Path, monkeypatch: pyt
     with sqlite3.connect(path) as connection:
         assert connection.execute("select pinned from documents").fetchall() == [(0,)]
         assert connection.execute("pragma user_version").fetchone() == (SCHEMA_VERSION + 1,)
+
+
+def test_a_library_of_version_1_learns_which_passages_its_documents_have(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(schema.MIGRATIONS[0])
+        connection.execute("insert into sources values (1, ?, 0)", [b"/notes"])
+        for number, name in enumerate((b"/notes/a.txt", b"/notes/b.txt", b"/notes/empty.txt"), 1):
+            connection.execute("insert into files values (?, 1, ?, 1, 1, 'x', 'read', '', '')", [number, name])
+            connection.execute(
+                "insert into documents values (?, ?, ?, 'text', '', x'', 1, '', 0, '', '[]', 4)", [number, number, name]
+            )
+        for id_, document in ((1, 1), (2, 1), (4, 2), (5, 2), (3, 1)):
+            connection.execute("insert into passages values (?, ?, 0, 4, '', null, null, null, null)", [id_, document])
+        connection.execute("pragma user_version = 1")
+    connection.close()
+    catalog = Catalog(path)
+    assert catalog.passage_ids(Filters(folders=("/notes/a.txt",))).tolist() == [1, 2, 3]
+    assert catalog.passage_ids(Filters(folders=("/notes/b.txt",))).tolist() == [4, 5]
+    assert catalog.passage_ids().tolist() == [1, 2, 3, 4, 5]
+    assert catalog.searched() == Searched(2, 5)
+    assert catalog.counts()["passages"] == 5
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 4), min_size=1, max_size=12),
+    gaps=st.lists(st.integers(1, 3), min_size=60, max_size=60),
+    wanted=st.sets(st.sampled_from("xyz")),
+)
+def test_filtered_ids_are_those_of_the_documents_however_ids_lie(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], gaps: list[int], wanted: set[str]
+) -> None:
+    catalog = Catalog(tmp_path_factory.mktemp("catalog") / "catalog.sqlite")
+    source, number, expected = catalog.add_source("/").id, 0, []
+    for place, size in enumerate(sizes):
+        folder = "xyz"[place % 3]
+        passages = []
+        for _ in range(size):
+            number += gaps[number % len(gaps)]
+            passages.append(Passage(0, 4, "text", "", number))
+        expected += [one.id for one in passages if not wanted or folder in wanted]
+        path = f"/{folder}/{place}.txt"
+        catalog.write(source, [WrittenFile(path, 4, 0, path, [(Document(path, "text", "", "text"), passages)])])
+    filters = Filters(folders=tuple(f"/{folder}" for folder in sorted(wanted)))
+    for _ in range(2):  # the second time from memory
+        assert catalog.passage_ids(filters).tolist() == expected
+    assert catalog.searched(filters).passages == len(expected)
+    catalog.close()
+
+
+def test_remembered_filters_are_forgotten_when_something_is_written(catalog: Catalog) -> None:
+    source, filters = catalog.add_source("/notes").id, Filters(folders=("/notes",))
+    catalog.write(source, [written("/notes/a.txt", "some text")])
+    assert catalog.passage_ids(filters).tolist() == [1, 2]
+    other = Catalog(catalog.path)
+    other.write(source, [written("/notes/b.txt", "more text", first=3)])
+    other.close()
+    assert catalog.passage_ids(filters).tolist() == [1, 2, 3, 4]
+
+
+def test_candidates_are_the_known_ones_in_order_of_id(catalog: Catalog) -> None:
+    catalog.write(catalog.add_source("/notes").id, [written("/notes/a.txt", "some text")])
+    assert catalog.candidates([9, 2, 1]) == [
+        Candidate(1, "A title", "/notes/a.txt"),
+        Candidate(2, "A title", "/notes/a.txt"),
+    ]
 
 
 def test_reading_only_neither_creates_nor_writes(tmp_path: Path) -> None:

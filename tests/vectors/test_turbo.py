@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -99,14 +100,14 @@ def test_codes_that_lag_behind_are_caught_up_when_opened(tmp_path: Path) -> None
     again = TurboVectors(tmp_path, 32, readonly=True)
     for _ in range(2):
         assert again.search(vectors[2_050], 1).ids.tolist() == [3]
-    assert len(again._index() or ()) == 2_099
+    assert len(again._codes or ()) == 2_101
 
 
 @pytest.mark.parametrize("harm", ["missing", "torn"])
 def test_damaged_codes_are_made_again_from_the_rows(tmp_path: Path, harm: str) -> None:
     vectors = unit(np.random.default_rng(7), 2_000)
     TurboVectors(tmp_path, 32).add(np.arange(1, 2_001), vectors)
-    codes = tmp_path / "codes.tv"
+    codes = tmp_path / "codes-1.tq"
     codes.write_bytes(codes.read_bytes()[: 5_000 if harm == "torn" else 0])
     if harm == "missing":
         codes.unlink()
@@ -166,7 +167,38 @@ def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
     TurboVectors(folder, 32).add(np.arange(2_000), unit(np.random.default_rng(11), 2_000))
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-    assert (folder / "codes.tv").exists()
+    assert (folder / "codes-1.tq").exists()
+
+
+def test_threads_search_with_filters_while_another_adds_and_removes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(12)
+    vectors = unit(rng, 12_000)
+    store = TurboVectors(tmp_path, 32)
+    store.add(np.arange(1, 4_001), vectors[:4_000])
+    within = np.arange(1, 3_001)
+    wanted = [exact(vectors[:3_000], query, 5) for query in vectors[:20]]
+
+    def ask(turn: int) -> bool:
+        return store.search(vectors[turn % 20], 5, within).ids.tolist() == wanted[turn % 20]
+
+    with ThreadPoolExecutor(3) as threads:
+        asked = threads.map(ask, range(300))
+        for first in range(4_001, 12_001, 500):
+            store.add(np.arange(first, first + 500), vectors[first - 1 : first + 499])
+            store.remove(np.arange(first, first + 250))
+        assert all(asked)
+    assert store._exact.state.generation > 1
+
+
+def test_codes_of_the_format_before_are_replaced(tmp_path: Path) -> None:
+    vectors = unit(np.random.default_rng(13), 2_000)
+    TurboVectors(tmp_path, 32).add(np.arange(1, 2_001), vectors)
+    (tmp_path / "codes-1.tq").rename(tmp_path / "codes.tv")
+    reader = TurboVectors(tmp_path, 32, readonly=True)
+    for _ in range(2):
+        assert reader.search(vectors[11], 1).ids.tolist() == [12]
+    TurboVectors(tmp_path, 32).remove(np.array([5]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["codes-1.tq", "log-1.i64", "rows-1.f16", "state.json"]
 
 
 KILLED = """

@@ -111,6 +111,31 @@ def test_question_words_do_not_count_unless_there_are_no_others(words):
     assert words.search("what is", 5).ids.tolist() == [0]
 
 
+def test_a_few_files_in_another_language_do_not_bring_empty_words_back(words):
+    fill(words, *(f"the house number{i} of the street" for i in range(20)), "war in the city")
+    words.add(np.array([50, 51]), ["der Garten war nass", "a polish text"], ["de", "pl"])
+    assert words.search("the garden", 5).ids.tolist() == []
+    assert words.search("the war", 5).ids.tolist() == [20, 50]
+    words.add(np.arange(100, 160), ["the tea", "herbata"] * 30, ["pl"] * 60)
+    assert words.search("the garden", 50).ids.tolist()[:2] == [100, 102]
+
+
+def test_the_best_by_each_words_best_stem_are_found_though_sums_lead_elsewhere(words):
+    # in both languages "houses" has another stem; passages that hold both must not push out better ones
+    both = ["hous houses moss" for _ in range(60)]
+    best = ["houses fern moss", "hous fern"]
+    words.add(np.arange(60), both, ["xx"] * 60)
+    words.add(np.arange(60, 62), best, ["xx"] * 2)
+    words.add(np.arange(70, 74), ["houses"] * 4, ["en"] * 4)
+    everything = np.arange(100)
+    scores = words.score("houses fern", everything)
+    order = np.lexsort((everything, -scores))
+    for k in (1, 2, 10, 66):
+        found = words.search("houses fern", k)
+        assert found.ids.tolist() == order[:k].tolist()
+        assert found.scores.tolist() == scores[order[:k]].tolist()
+
+
 def test_the_last_of_equal_ids_in_one_call_wins(words):
     words.add(np.array([5, 5]), ["old", "new"], ["", ""])
     assert words.ids().tolist() == [5]

@@ -6,7 +6,7 @@ thrown away. One writer at a time, any number of readers; a reader inside `readi
 
 from __future__ import annotations
 
-from quoth.catalog.records import File, FoundPassage, Job, Source, State, WrittenFile
+from quoth.catalog.records import Candidate, File, FoundPassage, Job, Source, State, WrittenFile
 from quoth.catalog.sqlite import SCHEMA_VERSION, Catalog
 
-__all__ = ["SCHEMA_VERSION", "Catalog", "File", "FoundPassage", "Job", "Source", "State", "WrittenFile"]
+__all__ = ["SCHEMA_VERSION", "Candidate", "Catalog", "File", "FoundPassage", "Job", "Source", "State", "WrittenFile"]

@@ -48,6 +48,15 @@ class WrittenFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """Of a passage only what its rank depends on."""
+
+    id: int
+    context: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class FoundPassage:
     """A passage with what a hit shows of its document."""
 

@@ -101,4 +101,15 @@ MIGRATIONS: tuple[str, ...] = (
     -- keyed hashes of paths that were forgotten: a sync leaves them out, and nobody can read them back
     create table forgotten (path blob primary key) without rowid;
     """,
+    # Which passages a document has, so that a filter reads a row a document and not one a passage. They follow
+    # each other but for libraries that others wrote: then there are fewer than the first and the last span.
+    """
+    alter table documents add column first integer;
+    alter table documents add column last integer;
+    alter table documents add column passages integer not null default 0;
+    update documents set (first, last, passages) =
+        (select min(id), max(id), count(*) from passages where document = documents.id);
+    drop index documents_path;
+    create index documents_path on documents(path, kind, modified, first, last, passages);
+    """,
 )

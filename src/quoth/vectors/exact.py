@@ -4,7 +4,7 @@ A folder holds one *generation* of two files and the state that names it:
 
     rows-G.f16   the vectors, half precision, one after the other
     log-G.i64    what happened, in order: `id` ≥ 0 claims the next row for that id, `~id` takes it out
-    state.json   generation, dimensions, and how much of the log the quantized index on disk has seen
+    state.json   generation, dimensions, and how many rows the codes on disk hold
 
 Rows are written before the log that claims them, so a crash leaves rows that nobody claims; the next
 write cuts them off. Compacting writes the next generation beside this one and then moves the state,
@@ -18,6 +18,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from quoth.types import Floats, Ids
 
     Halves = NDArray[np.float16]
+    Places = NDArray[np.int64]
 
 HINT = "quoth reindex --vectors"
 VERSION = 1
@@ -38,7 +40,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Which files count, and how many log entries the quantized index on disk has seen."""
+    """Which files count, and how many rows the codes on disk hold."""
 
     generation: int
     dimensions: int
@@ -53,15 +55,72 @@ def dimensions_of(folder: Path) -> int:
         return 0
 
 
-class ExactRows:
-    """The vectors by id, and the log of what happened to them.
+class Held:
+    """The rows as they were at one moment; nothing in it changes, so that any thread may go on with it.
 
-    `ids` are the living ids, sorted, and `rows` their row numbers. `refresh` brings in what another
-    process has committed since, for the price of two `stat` calls when there is nothing new.
+    `ids` are the living ids, sorted, and `rows` their row numbers; `owners` are the ids that claimed each row,
+    the dead ones included.
+    """
+
+    def __init__(self, generation: int, log: Ids, ids: Ids, rows: Places, owners: Ids, halves: Halves) -> None:
+        self.generation = generation
+        self.log = log
+        self.ids = ids
+        self.rows = rows
+        self.owners = owners
+        self.halves = halves
+
+    def locate(self, ids: Ids) -> tuple[NDArray[np.bool_], Places]:
+        """Which of `ids` are here, and the row numbers of those."""
+        if not len(self.ids) or not len(ids):
+            return np.zeros(len(ids), dtype=bool), np.empty(0, dtype=np.int64)
+        if len(ids) > 2_048 and self._table is not None:
+            # Many ids, and dense ones: a table is several times quicker than a binary search.
+            known = (ids >= 0) & (ids < len(self._table))
+            rows = self._table[ids if known.all() else np.where(known, ids, 0)]
+            found = known & (rows >= 0)
+            return found, rows[found].astype(np.int64)
+        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        found = self.ids[at] == ids
+        return found, self.rows[at[found]]
+
+    def read(self, rows: Places) -> Floats:
+        """The vectors in these rows, in single precision."""
+        return self.halves[rows].astype(np.float32)
+
+    @cached_property
+    def living(self) -> NDArray[np.bool_] | None:
+        """Which rows are living, or None when all are."""
+        if len(self.ids) == len(self.owners):
+            return None
+        return self.mask(self.rows)
+
+    def mask(self, rows: Places) -> NDArray[np.bool_]:
+        """True for these rows."""
+        flags = np.zeros(len(self.owners), dtype=bool)
+        flags[rows] = True
+        return flags
+
+    @cached_property
+    def _table(self) -> NDArray[np.int32] | None:
+        """The row of each id, -1 where there is none; None for ids that are strewn too widely."""
+        if self.ids[-1] > 16 * len(self.ids):
+            return None
+        table = np.full(int(self.ids[-1]) + 1, -1, dtype=np.int32)
+        table[self.ids] = self.rows
+        return table
+
+
+class ExactRows:
+    """The vectors by id, and the log of what happened to them; `held` is what is there now.
+
+    `refresh` brings in what another process has committed since, for the price of two `stat` calls when
+    there is nothing new. Threads take turns in calling it.
     """
 
     def __init__(self, folder: Path, dimensions: int, readonly: bool = False) -> None:
         self.folder = folder
+        self.old_codes = folder / "codes.tv"  # a format that held ids, until 2026-11
         self.dimensions = dimensions
         self.readonly = readonly
         self._stamp = (0, 0)
@@ -71,76 +130,54 @@ class ExactRows:
             self._create()
         self._open()
 
-    def refresh(self) -> None:
-        """Takes in what was committed since the last look, by whichever process."""
+    def refresh(self) -> Held:
+        """What is there now, whichever process committed it."""
         try:
             if self._stamp == self._state_stamp():
                 self._take_tail()
-                return
+                return self.held
         except FileNotFoundError:
             # Compacted between the two looks: the new state names the new files.
             pass
         self._open()
+        return self.held
 
     def get(self, ids: Ids) -> Floats:
         """The vectors of `ids`, shape (n, dimensions); a row of zeros for an unknown id."""
-        found, rows = self.locate(ids)
+        held = self.held
+        found, rows = held.locate(ids)
         vectors = np.zeros((len(ids), self.dimensions), dtype=np.float32)
-        vectors[found] = self.read(rows)
-        lengths = np.einsum("ij,ij->i", vectors[found], vectors[found])
-        if not (np.abs(lengths - 1) < 0.05).all():
-            raise LibraryError("The vector index is damaged: it holds vectors that are not of unit length", HINT)
+        vectors[found] = checked(held.read(rows))
         return vectors
-
-    def locate(self, ids: Ids) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Which of `ids` are here, and the row numbers of those."""
-        if not len(self.ids):
-            return np.zeros(len(ids), dtype=bool), np.empty(0, dtype=np.int64)
-        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        found = self.ids[at] == ids
-        return found, self.rows[at[found]]
-
-    def living(self, ids: Ids) -> Ids:
-        """Those of `ids` (sorted) that are here."""
-        if len(ids) * 8 < len(self.ids) or not len(self.ids) or self.ids[-1] > 16 * len(self.ids):
-            return ids[self.locate(ids)[0]]
-        # Many ids, and dense ones: a table of flags is several times quicker than a binary search.
-        wanted = np.zeros(int(self.ids[-1]) + 1, dtype=bool)
-        wanted[ids[(ids >= 0) & (ids <= self.ids[-1])]] = True
-        return self.ids[wanted[self.ids]]
-
-    def read(self, rows: NDArray[np.int64]) -> Floats:
-        """The vectors in these rows, in single precision."""
-        return self._halves[rows].astype(np.float32)
 
     def append(self, ids: Ids, vectors: Floats) -> None:
         """Commits `vectors` under `ids`; an id that is there gets the new one."""
         with self._appending(self._rows_path()) as file:
-            file.truncate(self._claimed * self.dimensions * 2)
+            file.truncate(len(self.held.owners) * self.dimensions * 2)
             file.seek(0, os.SEEK_END)
             file.write(np.ascontiguousarray(vectors, dtype=np.float16).tobytes())
         self._commit(np.asarray(ids, dtype="<i8"))
 
     def drop(self, ids: Ids) -> None:
-        """Commits that `ids` are gone; compacts when more than a quarter of the rows are dead."""
-        found, _ = self.locate(ids)
+        """Commits that `ids` are gone."""
+        found, _ = self.held.locate(ids)
         if found.any():
             self._commit(~np.asarray(ids, dtype="<i8")[found])
 
     def wasteful(self) -> bool:
         """Whether more than a quarter of the rows, and enough of them to matter, are dead."""
-        dead = self._claimed - len(self.ids)
-        return dead > 64 and dead * 4 > self._claimed
+        dead = len(self.held.owners) - len(self.held.ids)
+        return dead > 64 and dead * 4 > len(self.held.owners)
 
-    def compact(self, *, applied: bool) -> None:
-        """Moves to a generation without dead rows; `applied` says the quantized index has seen all."""
-        old = self._rows_path(), self._log_path()
-        after = State(self.state.generation + 1, self.dimensions, len(self.ids) if applied else 0)
+    def compact(self) -> None:
+        """Moves to a generation without dead rows, which has no codes yet."""
+        held, old = self.held, (self._rows_path(), self._log_path(), self.codes_path(), self.old_codes)
+        after = State(self.state.generation + 1, self.dimensions)
         with self._appending(self._rows_path(after.generation), fresh=True) as file:
-            for at in range(0, len(self.rows), 65_536):
-                file.write(self._halves[self.rows[at : at + 65_536]].tobytes())
+            for at in range(0, len(held.rows), 65_536):
+                file.write(held.halves[held.rows[at : at + 65_536]].tobytes())
         with self._appending(self._log_path(after.generation), fresh=True) as file:
-            file.write(self.ids.astype("<i8").tobytes())
+            file.write(held.ids.astype("<i8").tobytes())
         self.save(after)
         self._forget()
         self._open()
@@ -159,13 +196,6 @@ class ExactRows:
         written.replace(self.folder / "state.json")
         _sync_folder(self.folder)
         self.state, self._stamp = state, self._state_stamp()
-
-    def since(self, applied: int) -> tuple[Ids, Ids]:
-        """(ids now here, ids now gone) among those that log entries from `applied` on speak of."""
-        touched = self.log[applied:]
-        touched = np.unique(np.where(touched < 0, ~touched, touched))
-        here, _ = self.locate(touched)
-        return touched[here], touched[~here]
 
     def _create(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -187,51 +217,47 @@ class ExactRows:
         raise LibraryError(f"Files of the vector index in {self.folder} are missing", HINT)
 
     def _forget(self) -> None:
-        self.log: Ids = np.empty(0, dtype=np.int64)
-        self.ids: Ids = np.empty(0, dtype=np.int64)
-        self.rows: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self._halves: Halves = np.empty((0, self.dimensions), dtype=np.float16)
-        self._claimed = 0
+        none = np.empty(0, dtype=np.int64)
+        halves = np.empty((0, self.dimensions), dtype=np.float16)
+        self.held = Held(self.state.generation, none, none, none, none, halves)
 
     def _take_tail(self) -> None:
         """Reads the log from where we stand, and maps the rows that it claims."""
-        size = self._log_path().stat().st_size // 8
-        if size < len(self.log):
+        known, size = len(self.held.log), self._log_path().stat().st_size // 8
+        if size < known:
             raise LibraryError("The vector index lost a part of its log", HINT)
-        if size > len(self.log):
-            tail = np.fromfile(self._log_path(), dtype="<i8", offset=len(self.log) * 8)
-            self._apply(tail.astype(np.int64))
+        if size > known:
+            self._apply(np.fromfile(self._log_path(), dtype="<i8", offset=known * 8).astype(np.int64))
 
     def _apply(self, tail: Ids) -> None:
         """Makes log entries count: the last one that speaks of an id decides."""
-        claims = tail >= 0
-        rows = self._claimed + np.cumsum(claims) - 1
-        claimed = self._claimed + int(claims.sum())
-        self._map(claimed)
-        self.log = np.concatenate([self.log, tail])
-        self._claimed = claimed
-        newer = bool(claims.all()) and (not len(self.ids) or tail[0] > self.ids[-1])
-        if newer and bool((tail[1:] > tail[:-1]).all()):
-            self.ids, self.rows = np.concatenate([self.ids, tail]), np.concatenate([self.rows, rows])
-            return
-        keys = np.concatenate([self.ids, np.where(claims, tail, ~tail)])
-        values = np.concatenate([self.rows, np.where(claims, rows, -1)])
-        order = np.argsort(keys, kind="stable")
-        keys, values = keys[order], values[order]
-        last = np.append(keys[1:] != keys[:-1], True) & (values >= 0)
-        self.ids, self.rows = keys[last], values[last]
+        old, claims = self.held, tail >= 0
+        new = tail if claims.all() else tail[claims]
+        owners = np.concatenate([old.owners, new])
+        rows = len(old.owners) + np.cumsum(claims) - 1
+        if len(new) == len(tail) and (not len(old.ids) or tail[0] > old.ids[-1]) and (tail[1:] > tail[:-1]).all():
+            ids, rows = np.concatenate([old.ids, tail]), np.concatenate([old.rows, rows])
+        else:
+            keys = np.concatenate([old.ids, np.where(claims, tail, ~tail)])
+            values = np.concatenate([old.rows, np.where(claims, rows, -1)])
+            order = np.argsort(keys, kind="stable")
+            keys, values = keys[order], values[order]
+            last = np.append(keys[1:] != keys[:-1], True) & (values >= 0)
+            ids, rows = keys[last], values[last]
+        log = np.concatenate([old.log, tail])
+        self.held = Held(self.state.generation, log, ids, rows, owners, self._mapped(len(owners)))
 
-    def _map(self, claimed: int) -> None:
-        if claimed == len(self._halves):
-            return
+    def _mapped(self, claimed: int) -> Halves:
+        if claimed == len(self.held.halves):
+            return self.held.halves
         path = self._rows_path()
         if path.stat().st_size < claimed * self.dimensions * 2:
             raise LibraryError("The vector index has fewer rows than its log says", HINT)
-        self._halves = np.memmap(path, dtype=np.float16, mode="r", shape=(claimed, self.dimensions))
+        return np.memmap(path, dtype=np.float16, mode="r", shape=(claimed, self.dimensions))
 
     def _commit(self, entries: Ids) -> None:
         with self._appending(self._log_path()) as file:
-            file.truncate(len(self.log) * 8)
+            file.truncate(len(self.held.log) * 8)
             file.seek(0, os.SEEK_END)
             file.write(entries.tobytes())
         self._apply(entries.astype(np.int64))
@@ -269,6 +295,10 @@ class ExactRows:
             raise LibraryError(f"There is no vector index in {self.folder}", HINT) from error
         return found.st_ino, found.st_mtime_ns
 
+    def codes_path(self) -> Path:
+        """Where the codes of this generation's rows are kept."""
+        return self.folder / f"codes-{self.state.generation}.tq"
+
     def _rows_path(self, generation: int = 0) -> Path:
         return self.folder / f"rows-{generation or self.state.generation}.f16"
 
@@ -282,6 +312,14 @@ def dimensions(folder: Path) -> int:
         return int(json.loads((folder / "state.json").read_text())["dimensions"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LibraryError(f"The vector index in {folder} cannot be read ({error})", HINT) from error
+
+
+def checked(vectors: Floats) -> Floats:
+    """The vectors, which have unit length, or `LibraryError`."""
+    lengths = np.einsum("ij,ij->i", vectors, vectors)
+    if not (np.abs(lengths - 1) < 0.05).all():
+        raise LibraryError("The vector index is damaged: it holds vectors that are not of unit length", HINT)
+    return vectors
 
 
 def _sync_folder(folder: Path) -> None:
