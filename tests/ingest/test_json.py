@@ -78,11 +78,22 @@ def test_json_lines_are_one_record_after_the_other() -> None:
         (1, "id 7", "q: Why?"),
         (1, "id 7 › a", "a:"),
         (1, "id 7 › a", "  x: 1"),
-        (2, "Ann", "name: Ann"),
-        (2, "Ann", "b: two"),
+        (2, "Ann", "name: Ann | b: two"),
         (4, None, "c: 3"),
     ]
     assert read(text, "log.jsonl").text.count("\n\n") == 2
+
+
+def test_a_record_is_one_line_whose_values_keep_their_lines() -> None:
+    document = read('{"all": [\n{"id": 1,\n"b": "two"}, {"id": 2,\n"b": "' + "long " * 60 + '"}]}')
+    assert document.text.splitlines()[:3] == ["all:", "  - id: 1 | b: two", "  - id: 2"]
+    assert [document.place(document.text.index(words)).line for words in ("id: 1", "two", "id: 2", "long")] == [
+        2,
+        3,
+        3,
+        4,
+    ]
+    assert document.place(document.text.index("two")).heading == "all › id 1"
 
 
 def test_comments_commas_and_quotes_are_forgiven() -> None:

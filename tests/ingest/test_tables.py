@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quoth.ingest import read_data
 from quoth.ingest.tables import header, letters, read_csv
 from quoth.types import Document
 
@@ -19,6 +20,20 @@ def test_the_delimiter_is_found(delimiter: str) -> None:
     rows = [["Item", "Cost", "Paid"], ["lamp", "12.5", "2024-01-03"], ["rug", "80", "2024-02-11"]]
     text = "\n".join(delimiter.join(row) for row in rows)
     assert table(text).text.splitlines()[1] == "Item: lamp | Cost: 12.5 | Paid: 2024-01-03"
+
+
+def test_a_delimiter_inside_quotation_marks_is_none() -> None:
+    assert table('"1","2","x; y"\n"3","4","z; w"\n').text == "1 | 2 | x; y\n3 | 4 | z; w\n"
+    assert table('"","",";"\n"",""\n"",""\n').text == ";\n"
+
+
+def test_a_file_with_tabs_is_a_table_by_either_ending() -> None:
+    for name in ("lifts.tsv", "lifts.tab"):
+        (document,) = read_data(b"Station\tHeight\nNordpark\t860\nSeegrube\t1905\n", f"/a/{name}")
+        assert document.kind == "csv"
+        assert document.text.splitlines()[2] == "Station: Seegrube | Height: 1905"
+        place = document.place(document.text.index("1905"))
+        assert (place.cells, place.line) == ("A3:B3", 3)
 
 
 def test_decimal_commas_do_not_mislead() -> None:

@@ -55,9 +55,7 @@ def test_elements_are_lines_paragraphs_and_headings() -> None:
     document = read(BOOK)
     assert placed(document) == [
         (3, None, "The House"),
-        (4, "info", "info"),
-        (4, "info", "author: Mara & Bo"),
-        (4, "info", "date: 2024-01-02"),
+        (4, "info", "info | author: Mara & Bo | date: 2024-01-02"),
         (5, "Heating", "chapter | id: c1"),
         (5, "Heating", "Heating"),
         (6, "Heating", "The boiler is old,"),
@@ -65,17 +63,25 @@ def test_elements_are_lines_paragraphs_and_headings() -> None:
         (8, "Heating › Care", "Care"),
         (8, "Heating › Care", "Drain it."),
         (10, "rows", "rows"),
-        (10, "rows › row 1", "a: 1"),
-        (10, "rows › row 1", "b: two"),
+        (10, "rows › row 1", "a: 1 | b: two"),
         (10, "rows › row 2", "a: 2"),
-        (11, "config", "config"),
-        (11, "config", "host (port: 80): x.org"),
-        (12, "Germany", "country | code: DE"),
-        (12, "Germany", "name: Germany"),
-        (12, "Germany", "people: 83"),
+        (11, "config", "config | host (port: 80): x.org"),
+        (12, "Germany", "country | code: DE | name: Germany | people: 83"),
         (13, None, "tail"),
     ]
     assert (document.kind, document.title, document.hidden) == ("xml", "The House", "a remark")
+
+
+def test_a_record_is_one_line_whose_values_keep_their_lines() -> None:
+    document = read("<all>\n<one>\n<a>1</a>\n<b>two\nlines</b>\n</one>\n<one>\n<a>3</a>\n<b>four</b>\n</one>\n</all>\n")
+    assert document.text == "a: 1 | b: two | lines\n\na: 3 | b: four\n"
+    assert [document.place(document.text.index(words)).line for words in ("1", "two", "lines", "3", "four")] == [
+        3,
+        4,
+        5,
+        8,
+        9,
+    ]
 
 
 def test_a_feed_is_titled_by_its_channel_and_its_html_loses_its_tags() -> None:
@@ -146,8 +152,7 @@ def test_what_is_not_well_formed_is_read_as_far_as_it_goes() -> None:
 
 def test_data_that_happens_to_be_called_like_prose_is_data() -> None:
     assert placed(read("<all><p><name>Ann</name><born>1970</born></p><p><name>Bo</name></p></all>")) == [
-        (1, "Ann", "name: Ann"),
-        (1, "Ann", "born: 1970"),
+        (1, "Ann", "name: Ann | born: 1970"),
         (1, "Bo", "name: Bo"),
     ]
 

@@ -1,10 +1,11 @@
 """JSON, JSON Lines and JSON with comments: every value on a line of its own after its key, under its keys as headings.
 
 The text is laid out anew, however the file is wrapped, so that strings read as they are meant ("ü" for \\u00fc)
-and a file of one long line has passages; each line leads to its line in the file and to its path of keys. An
-item of a list is headed by its title, name or id, else by its index as in jq: [0]. The reader is forgiving
-(comments, commas, quotes, several values) and never deeper than its own stack; from the place on where the text
-is no JSON it is kept as it stands, with a note. Numbers and words stay as they are written.
+and a file of one long line has passages; each line leads to its line in the file and to its path of keys. A
+small record is one line, as a row of a table is. An item of a list is headed by its title, name or id, else by its
+index as in jq: [0]. The reader is forgiving (comments, commas, quotes, several values) and never deeper than its own
+stack; from the place on where the text is no JSON it is kept as it stands, with a note. Numbers and words stay as
+they are written.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Literal, NamedTuple
 
 from quoth.ingest.decode import decode
 from quoth.ingest.kinds import ending
+from quoth.ingest.tables import Lines
 from quoth.types import Document, Mark
 
 MOST_LINES = 500_000
@@ -26,8 +28,8 @@ DEEPEST = 6
 """Containers deeper than this have no heading of their own."""
 NAMES = ("title", "name", "label", "headline", "subject", "question", "id", "key", "slug", "code")
 """What names an item of a list, the best first."""
-SHORT, WIDE, LONGEST = 40, 160, 80
-"""Characters of an item that may stand beside others, of such a line, and of a heading."""
+SHORT, WIDE, LONGEST, RECORD = 40, 160, 80, 240
+"""Characters of an item that may stand beside others, of such a line, of a heading, and of a record on one line."""
 
 TOKEN = re.compile(
     r"""[\s\ufeff,]*+(?:
@@ -68,6 +70,10 @@ class _Box:
     """The place in NAMES of the key that its heading came from."""
     waiting: list[str] = field(default_factory=list)
     """Short items of a list that may share a line."""
+    flat: bool = True
+    """Whether it holds nothing but values of one line."""
+    first: tuple[int, int] = (0, 0)
+    """Of an item: how many lines and marks there were before its own."""
 
 
 @dataclass(slots=True)
@@ -78,9 +84,7 @@ class _Page:
     base: int
     """1 where every value of the file is a record of its own, as in JSON Lines, else 0."""
     boxes: list[_Box] = field(default_factory=lambda: [_Box(shown=True)])
-    parts: list[str] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
-    length: int = 0
+    lines: Lines = field(default_factory=Lines)
     counted: int = 0
     line: int = 1
     marked: int = 0
@@ -93,7 +97,7 @@ def read_json(data: bytes, path: str, password: str | None) -> tuple[Document, .
     text, notes = decode(data)
     page = _Page(text, int(ending(path) in ("jsonl", "ndjson")))
     for step in _steps(text):
-        if len(page.parts) >= MOST_LINES:
+        if len(page.lines.parts) >= MOST_LINES:
             notes += (f"only its first {MOST_LINES:,} values are read",)
             break
         if step.what == "open":
@@ -103,18 +107,20 @@ def read_json(data: bytes, path: str, password: str | None) -> tuple[Document, .
         elif step.what == "value":
             _put(page, step)
         elif step.what == "remark":
+            page.boxes[-1].flat = False
             _flush(page, step.offset)
             _show(page, len(page.boxes), step.offset, step.value)
         else:
             notes += _rest(page, step.offset)
     while len(page.boxes) > 1:
         _close(page, len(text))
-    return (Document(path, "json", PurePath(path).name, "".join(page.parts), tuple(page.marks), notes=notes),)
+    return (Document(path, "json", PurePath(path).name, page.lines.text(), tuple(page.lines.marks), notes=notes),)
 
 
 def _open(page: _Page, step: _Step) -> None:
     _flush(page, step.offset)
     above = page.boxes[-1]
+    above.flat = False
     page.boxes.append(_Box(step.key, step.value, above.count))
     above.count += 1
 
@@ -123,14 +129,23 @@ def _close(page: _Page, offset: int) -> None:
     box = page.boxes[-1]
     _flush(page, offset)
     page.boxes.pop()
+    if box.sign == "{" and box.key is None and box.flat and box.count > 1 and box.head >= 0:
+        _join(page, box)
     if not box.shown:
         _show(page, len(page.boxes), offset, _member(box.key, "{}" if box.sign == "{" else "[]", len(page.boxes)))
+
+
+def _join(page: _Page, box: _Box) -> None:
+    """Puts the lines of a small record on one, as a row of a table is: "id: 17 | name: Ann"."""
+    if sum(map(len, page.lines.parts[box.first[0] :])) <= RECORD:
+        page.lines.join(*box.first)
 
 
 def _put(page: _Page, step: _Step) -> None:
     """A value: on a line of its own, or to the short ones beside it in its list."""
     box, value = page.boxes[-1], step.value
     box.count += 1
+    box.flat = box.flat and "\n" not in value
     if box.sign == "[" and len(value) <= SHORT and "\n" not in value:
         box.waiting.append(value)
         if sum(map(len, box.waiting)) > WIDE:
@@ -141,7 +156,7 @@ def _put(page: _Page, step: _Step) -> None:
     rank = NAMES.index(step.key) if step.key in NAMES else len(NAMES)
     if box.head >= 0 and rank < box.rank and value.strip() and len(value) <= LONGEST:
         words = f"{step.key} {value}" if value.isdigit() else " ".join(value.split())
-        page.marks[box.head] = replace(page.marks[box.head], value=words)
+        page.lines.marks[box.head] = replace(page.lines.marks[box.head], value=words)
         box.rank = rank
 
 
@@ -181,7 +196,7 @@ def _show(page: _Page, size: int, offset: int, line: str) -> None:
         elif at > 1 or page.base:
             signs += at > 1 and signs < DEEPEST
             heads.append((level, f"[{box.index}]" if at > 1 else "", box))
-            if at == 1 and page.parts:
+            if at == 1 and page.lines.parts:
                 _add(page, offset, "", [], level)
     _add(page, offset, _indent(size - signs) + "- " * signs + line, heads, size - 1 + page.base)
 
@@ -192,20 +207,19 @@ def _add(page: _Page, offset: int, line: str, heads: list[tuple[int, str, _Box |
     while page.levels and page.levels[-1] >= lowest:
         page.levels.pop()
     if over and not (heads and heads[0][1]):
-        page.marks.append(Mark(page.length, "heading", "", max(1, lowest)))
+        page.lines.marks.append(Mark(page.lines.length, "heading", "", max(1, lowest)))
     for number, words, box in heads:
         if number <= DEEPEST:
             page.levels.append(number)
             if box is not None:
-                box.head = len(page.marks)
-            page.marks.append(Mark(page.length, "heading", words[:LONGEST], max(1, number)))
+                box.head, box.first = len(page.lines.marks), (len(page.lines.parts), len(page.lines.marks))
+            page.lines.marks.append(Mark(page.lines.length, "heading", words[:LONGEST], max(1, number)))
     page.line += page.text.count("\n", page.counted, offset)
     page.counted = max(page.counted, offset)
     if page.line != page.marked:
-        page.marks.append(Mark(page.length, "line", "", page.line))
+        page.lines.marks.append(Mark(page.lines.length, "line", "", page.line))
         page.marked = page.line
-    page.parts.append(line + "\n")
-    page.length += len(line) + 1
+    page.lines.add(line)
 
 
 def _indent(boxes: int) -> str:
@@ -220,7 +234,7 @@ def _rest(page: _Page, offset: int) -> tuple[str, ...]:
         page.boxes.pop()
     line = page.text.count("\n", 0, offset) + 1
     for match in re.finditer(r"[^\r\n]*\S[^\r\n]*", page.text[offset:]):
-        if len(page.parts) >= MOST_LINES:
+        if len(page.lines.parts) >= MOST_LINES:
             break
         _add(page, offset + match.start(), match[0], [], 0)
     return (f"from line {line} on it is not JSON as it should be and is kept as it stands",)

@@ -7,7 +7,7 @@ import io
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import PurePath
 
@@ -52,6 +52,19 @@ class Lines:
             self.marks.append(Mark(self.length, kind, value, number))  # type: ignore[arg-type]
         self.parts.append(text + "\n")
         self.length += len(text) + 1
+
+    def join(self, line: int, mark: int) -> None:
+        """Makes one line, "id: 17 | name: Ann", of those from this one on; their marks, from this one on, stay true."""
+        lines, marks = self.parts[line:], self.marks[mark:]
+        begins, joined, moved = self.length - sum(map(len, lines)), "", dict[int, int]()
+        at = begins
+        for number, words in enumerate(lines):
+            joined += f" | {words.strip()}" if number else words.rstrip()
+            moved[at] = begins + (len(joined) - len(words.strip()) if number else 0)
+            at += len(words)
+        self.parts[line:] = [joined + "\n"]
+        self.marks[mark:] = [replace(one, start=moved[one.start]) for one in marks]
+        self.length = begins + len(joined) + 1
 
     def text(self) -> str:
         return "".join(self.parts)
@@ -209,16 +222,32 @@ def _well_quoted(body: str, delimiter: str) -> bool:
 
 
 def _delimiter(body: str) -> str:
-    """The delimiter under which most rows have the same number of cells, more than one."""
-    best, most = ",", (0.0, 0)
-    for delimiter in DELIMITERS:
-        try:
-            sample = list(islice(csv.reader(io.StringIO(body[:65_536], newline=""), delimiter=delimiter), LOOK))
-        except csv.Error:
-            continue
-        widths = Counter(len(cells) for cells in sample[: max(1, len(sample) - 1)] if cells)
-        wide = [(count / widths.total(), width) for width, count in widths.items() if width > 1]
-        score = max(wide, default=(0.0, 0))
-        if score > most:
-            best, most = delimiter, score
-    return best
+    """The delimiter under which most rows have the same number of cells, more than one.
+
+    One that only stands inside quotation marks is none, unless the marks fit no delimiter at all.
+    """
+    for strict in (True, False):
+        best, most = "", (0.0, 0)
+        for delimiter in DELIMITERS:
+            sample = _sample(body, delimiter, strict)
+            widths = Counter(len(cells) for cells in sample[: max(1, len(sample) - 1)] if cells)
+            wide = [(count / widths.total(), width) for width, count in widths.items() if width > 1]
+            score = max(wide, default=(0.0, 0))
+            if score > most:
+                best, most = delimiter, score
+        if best:
+            return best
+    return ","
+
+
+def _sample(body: str, delimiter: str, strict: bool) -> list[list[str]]:
+    """The first rows under this delimiter; none where, strictly, something follows a closing quotation mark."""
+    rows: list[list[str]] = []
+    try:
+        rows.extend(
+            islice(csv.reader(io.StringIO(body[:65_536], newline=""), delimiter=delimiter, strict=strict), LOOK)
+        )
+    except csv.Error as error:
+        # the sample may end inside a cell
+        return rows if "unexpected end" in str(error) else []
+    return rows

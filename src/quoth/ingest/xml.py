@@ -25,8 +25,8 @@ MOST_LINES = 500_000
 """Lines that a text may have; a note says when the file has more."""
 DEEPEST = 6
 """Elements deeper than this are no headings."""
-LONGEST = 200
-"""Characters that a heading may have."""
+LONGEST, RECORD = 200, 240
+"""Characters that a heading may have, and a record on one line."""
 TITLES = ("title", "headline", "head", "name", "label", "subject")
 """Elements that name the one they stand in, the best first."""
 BARE = frozenset(("title", "headline", "head"))
@@ -77,6 +77,8 @@ class _Seen:
     direct: int = 0
     total: int = 0
     words: str = ""
+    values: int = 0
+    """How many elements it holds, as long as these hold none themselves; then below 0."""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,8 @@ class _Survey:
 
     inner: bytearray = field(default_factory=bytearray)
     """For every element in order, whether it holds others."""
+    records: set[int] = field(default_factory=set)
+    """Numbers of the elements that hold a few short values."""
     titles: dict[int, tuple[int, str]] = field(default_factory=dict)
     """(rank, words) of the title inside an element, by its number."""
     mixed: frozenset[str] = frozenset()
@@ -108,6 +112,8 @@ class _Layout:
     pending: list[tuple[int, str]] = field(default_factory=list)
     """(level, words) of headings that the next line begins."""
     numbers: Counter[str] = field(default_factory=Counter)
+    record: tuple[int, int] | None = None
+    """How many lines and marks there were before the record that is open."""
     pieces: list[tuple[int, str]] = field(default_factory=list)
     """(line in the file, words) of the paragraph or value that is open."""
 
@@ -195,8 +201,12 @@ def _look(text: str) -> _Survey:
         direct[one.name] += one.direct if holds else 0
         total[one.name] += one.total if holds else 0
         survey.parents[one.name] += holds
+        titled = survey.titles.get(one.number, (len(TITLES), ""))[0] < TITLES.index("name")
+        if one.values > 1 and one.total <= RECORD and not one.direct and not titled:
+            survey.records.add(one.number)
         if stack:
             above = stack[-1]
+            above.values = -1 if holds or above.values < 0 else above.values + 1
             above.total += one.total
             above.words = (above.words + one.words)[:LONGEST] if above.name in TITLES or above.direct else ""
             words = " ".join(_said(one.words).split())
@@ -253,6 +263,7 @@ def _lay_out(text: str, layout: _Layout, hidden: list[str]) -> bool:
                 inside -= within
                 if not within:
                     layout.depth -= 1
+                    _join(layout)
                     layout.pending = [one for one in layout.pending if one[0] < layout.depth]
                 elif not inside:
                     _flush(layout, last)
@@ -286,8 +297,20 @@ def _head(layout: _Layout, event: _Event, line: int, number: int) -> None:
     if level > 0:
         _part(layout)
         layout.pending += [(level, words)] if level <= DEEPEST and (title or name not in PROSE) else []
+    lines, records = layout.lines, layout.survey.records
+    layout.record = (len(lines.parts), len(lines.marks)) if level > 0 and number in records else None
     if attributes or (lone and not title and level > 0 and name not in PROSE):
         _add(layout, line, " | ".join([name, *(f"{key}: {value}" for key, value in attributes)]))
+
+
+def _join(layout: _Layout) -> None:
+    """Puts the lines of a record that ends on one, as a row of a table is."""
+    if layout.record is not None:
+        line, mark = layout.record
+        layout.record = None
+        own = layout.lines.parts[line:]
+        if len(own) > 1 and sum(map(len, own)) <= RECORD and "\n" not in own:
+            layout.lines.join(line, mark)
 
 
 def _named(name: str, attributes: list[tuple[str, str]]) -> str:
