@@ -343,3 +343,30 @@ def restore(folder: str | None, file: str, json_: bool) -> None:
     with terminal.progress(not json_) as watch:
         done = restore(file, folder or default_folder(), watch)
     terminal.show_restored(done, json_)
+
+
+@cli.command()
+@click.argument("file")
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@as_json
+@click.pass_obj
+def export(folder: str | None, file: str, force: bool, json_: bool) -> None:
+    """Write every document as a line of JSON to FILE (- is standard output)."""
+    from quoth import terminal
+
+    with open_library(folder) as library, terminal.progress(not json_) as watch:
+        done = library.export(file, force=force, watch=watch)
+    terminal.show_exported(done, json_)
+
+
+@cli.command("import")
+@click.argument("file")
+@as_json
+@click.pass_obj
+def import_(folder: str | None, file: str, json_: bool) -> None:
+    """Bring the documents of an export into the library (- is standard input)."""
+    from quoth import terminal
+
+    with open_library(folder, create=True) as library, terminal.progress(not json_) as watch:
+        report = library.import_(file, watch=watch)
+    terminal.show_report(report, json_)

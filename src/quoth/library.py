@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from quoth.answer import Chosen, Draft, Sentence
     from quoth.backup import Backup, Moved
     from quoth.doctor import Check
+    from quoth.exchange import Exported
     from quoth.find import Found
     from quoth.recipe import Recipe
 
@@ -217,6 +218,19 @@ class Library:
 
         self._writable()
         return backup.move(self._parts, _absolute(old), _absolute(new), force)
+
+    def export(self, file: str, *, force: bool = False, watch: Watcher = unwatched) -> Exported:
+        """Write every document as a line of JSON to a file ("-" is standard output)."""
+        from quoth import exchange
+
+        return exchange.export(self._parts, file if file == "-" else _absolute(file), force, watch)
+
+    def import_(self, file: str, *, watch: Watcher = unwatched) -> Report:
+        """Bring the documents of an export ("-" is standard input) into the library; nothing else is read."""
+        from quoth import exchange
+
+        self._writable()
+        return exchange.import_(self._parts, file if file == "-" else _absolute(file), watch)
 
     # -- what is there -------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from quoth.backup import Backup, Moved
     from quoth.catalog import Source
     from quoth.doctor import Check
+    from quoth.exchange import Exported
     from quoth.library import Explanation, Status
     from quoth.restore import Restored
     from quoth.types import Answer, Box, Document, Hit, Hits, Place, Progress, Quote, Report, Watcher
@@ -316,6 +317,17 @@ def show_moved(done: Moved, as_json: bool) -> None:
     if as_json:
         return _print_json(dataclasses.asdict(done))
     click.echo(f"{done.files:,} files have a new place; quoth sync compares them with the disk")
+    return None
+
+
+def show_exported(done: Exported, as_json: bool) -> None:
+    """Print how much was exported, unless that is where the export went."""
+    if done.file == "-":
+        return None
+    if as_json:
+        return _print_json(dataclasses.asdict(done))
+    size = f"{done.bytes / 1e6:,.1f} MB · {done.seconds:.1f} s"
+    click.echo(_safe(f"{done.file}  {done.documents:,} documents · {size}"))
     return None
 
 

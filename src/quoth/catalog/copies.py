@@ -110,15 +110,15 @@ def each_file(catalog: Catalog) -> Iterator[tuple[str, File]]:
         yield os.fsdecode(source), File(number, owner, os.fsdecode(path), *rest)
 
 
-def register(catalog: Catalog, path: str, added: float) -> Source:
+def register(catalog: Catalog, path: str, added: float, archives: bool = False) -> Source:
     """The source of this path, as if it had been added then."""
     known = {one.path for one in catalog.sources()}
-    source = catalog.add_source(path)
+    source = catalog.add_source(path, archives)
     if path in known:
         return source
     with catalog.writing() as connection:
         connection.execute("update sources set added = ? where id = ?", [added, source.id])
-    return Source(source.id, path, added)
+    return Source(source.id, path, added, archives)
 
 
 def _shape(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
