@@ -4,7 +4,8 @@ QuothError
 ├── UsageError        the call itself is wrong (exit 2)
 ├── ReadError         one file could not be read; the run goes on
 │   ├── Encrypted     it needs a password, or another one
-│   └── OtherKind     it is of a kind that Quoth does not read
+│   └── LeftOut       nothing in it is to be read: a skip, not a failure
+│       └── OtherKind it is of a kind that Quoth does not read
 ├── Stopped           a job was cancelled; what it had written is kept
 ├── NotFound          no such source, document or passage
 ├── LibraryError      the library folder cannot be opened as asked
@@ -52,7 +53,11 @@ class Encrypted(ReadError):
     """The file needs a password, or another one."""
 
 
-class OtherKind(ReadError):
+class LeftOut(ReadError):
+    """The file is left out on purpose: nothing in it is to be read."""
+
+
+class OtherKind(LeftOut):
     """The file is of a kind that Quoth does not read."""
 
 

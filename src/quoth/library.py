@@ -270,15 +270,20 @@ class Library:
         raise NotFound(f"{name} is not in this library", "quoth search shows paths; quoth sync reads new files")
 
     def boxes(self, document: Document, start: int, end: int, password: str | None = None) -> list[Box]:
-        """Where characters stand on the pages of a PDF; empty for other kinds and changed files."""
+        """Where characters stand on the pages of a PDF, scan or image; empty for other kinds.
+
+        For a PDF with a text layer the file is needed as it was read: empty when it has changed.
+        """
+        found = document.boxes(start, end)
         if document.kind != "pdf" or "#" in document.path:
-            return []
+            return found
         from quoth.ingest import pdf
 
         try:
-            return pdf.boxes(Path(document.path).read_bytes(), document, start, end, password)
+            found += pdf.boxes(Path(document.path).read_bytes(), document, start, end, password)
         except (OSError, ReadError):
-            return []
+            return found
+        return sorted(found, key=lambda box: box.page)
 
     def doctor(self) -> list[Check]:
         """Everything that was checked, with the commands that repair what is wrong."""

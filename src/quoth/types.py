@@ -9,6 +9,7 @@ Offsets are Python character offsets, pages and lines count from 1, times are PO
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     """Scores, shape (n,), or unit-length vectors, shape (n, dimensions)."""
 
-MarkKind = Literal["page", "line", "heading", "cells", "glyph"]
+WORD = re.compile(r"\S+")
+MarkKind = Literal["page", "line", "heading", "cells", "glyph", "box"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Mark:
     heading  its words ("" ends the section)                  level, from 1
     cells    "Costs!A2:D2", "cell 3", "00:01:05" as said at   0
     glyph    ""                                               index of the character on its PDF page
+    box      left, top, right and bottom of one word's Box    its page
     """
 
     start: int
@@ -56,7 +59,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle on a page (from 1), in points from the page's lower left corner: top > bottom."""
+    """A rectangle on a page (from 1), in points from the page's lower left corner: top > bottom.
+
+    On an image a pixel counts as a point, and the only page is 1.
+    """
 
     page: int
     left: float
@@ -116,6 +122,25 @@ class Document:
                     cells=last["cells"].value if "cells" in last else None,
                 )
             )
+        return found
+
+    def boxes(self, start: int, end: int) -> list[Box]:
+        """Where the words between two offsets that OCR read stand: a box for each line of them."""
+        found: list[Box] = []
+        last = 0
+        for mark in self.marks:
+            if mark.kind != "box" or mark.start >= end:
+                continue
+            word = WORD.match(self.text, mark.start)
+            if word is None or word.end() <= start:
+                continue
+            left, top, right, bottom = map(float, mark.value.split())
+            if found and found[-1].page == mark.number and "\n" not in self.text[last : mark.start]:
+                one = found.pop()
+                left, top = min(one.left, left), max(one.top, top)
+                right, bottom = max(one.right, right), min(one.bottom, bottom)
+            found.append(Box(mark.number, left, top, right, bottom))
+            last = word.end()
         return found
 
     def pages(self) -> list[tuple[int, int]] | None:

@@ -45,12 +45,14 @@ def read(path: str | Path, password: str | None = None, kind: str | None = None)
 
 def read_data(data: bytes, path: str, password: str | None = None, kind: str | None = None) -> tuple[Document, ...]:
     """The documents in the bytes of one file (or attachment) called `path`, each with its language."""
+    from quoth.ingest import ocr
     from quoth.ingest.language import language_of
 
     kind = kind or kinds.kind_of(path, data)
     if kind is None:
         raise OtherKind(f"is {kinds.describe(data, path)}, which Quoth does not read")
-    documents = map(_storable, _reader(kind)(data, path, password))
+    with ocr.bounded():
+        documents = [_storable(one) for one in _reader(kind)(data, path, password)]
     return tuple(one if one.language else replace(one, language=language_of(one.text)) for one in documents)
 
 

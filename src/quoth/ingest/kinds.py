@@ -65,12 +65,13 @@ KINDS: dict[str, Kind] = {
     "xml": Kind("xml:read_xml", ("xml", "rss", "atom", "rdf", "opml", "dbk", "docbook")),
     "toml": Kind("settings:read_toml", ("toml", "ini", "cfg", "conf")),
     "notebook": Kind("notebook:read_notebook", ("ipynb",)),
+    "image": Kind("images:read_image", ("png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "gif")),
     "code": Kind("text:read_code", tuple(CODE)),
 }
 ENDINGS = {ending: name for name, kind in KINDS.items() for ending in kind.endings}
 READABLE = " ".join(sorted(KINDS))
 """What this version reads: a library that was filled by another looks again at what it had left out."""
-BYTES = {*str.split("pdf docx xlsx pptx odt ods odp rtf epub fb2 msg doc xls ppt")}
+BYTES = {*str.split("pdf docx xlsx pptx odt ods odp rtf epub fb2 msg doc xls ppt image")}
 """Kinds whose bytes always tell: their ending alone is not believed."""
 
 ZIPPED = {
@@ -167,6 +168,8 @@ PACKAGES = frozenset(("[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF",
 PACKED = {"gzip": b"\x1f\x8b\x08", "bzip2": b"BZh", "xz": b"\xfd7zXZ\x00"}
 COMPRESSED = frozenset(("gz", "bz2", "xz"))
 """Endings that a compressed file adds to the name of what is in it."""
+IMAGES = {f"a {name} image" for name in ("PNG", "JPEG", "GIF", "TIFF", "bitmap", "WebP")}
+"""What `describe` calls the images that OCR reads."""
 FIELD = re.compile(rb"^(?:From |[!-9;-~]+:)")
 KNOWN = re.compile(
     rb"^(from|to|cc|subject|date|message-id|received|return-path|mime-version|delivered-to|reply-to"
@@ -202,7 +205,9 @@ def kind_of(path: str, head: bytes) -> str | None:
     if head.startswith(b"{\\rtf"):
         return "rtf"
     head = head[:HEAD]
-    if not is_text(head) or DRAWING.match(_plain(head)):
+    if not is_text(head):
+        return "image" if describe(head, path) in IMAGES and (head[:2] != b"BM" or _is_bitmap(head)) else None
+    if DRAWING.match(_plain(head)):
         return None
     return _by_structure(_plain(head), name) or (name if name not in BYTES else None) or "text"
 
@@ -357,6 +362,11 @@ def _streams(data: bytes) -> frozenset[str]:
         return frozenset(Compound(data).streams)
     except ReadError:
         return frozenset()
+
+
+def _is_bitmap(head: bytes) -> bool:
+    """Whether what begins with "BM" goes on as a bitmap does: with the size of one of its known headers."""
+    return int.from_bytes(head[14:18], "little") in (12, 40, 52, 56, 64, 108, 124)
 
 
 def _names(data: bytes) -> list[bytes]:

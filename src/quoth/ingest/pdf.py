@@ -2,8 +2,8 @@
 
 PDFium numbers the characters of a page; a "glyph" mark stands wherever the document's numbering and
 PDFium's part, so that `glyph + (offset - mark.start)` is the character's number on its page until the
-next mark. Not covered: pages that are pictures (they are counted in the notes), values typed into forms,
-annotations.
+next mark. Pages that are pictures are read by `scan`; their words have "box" marks instead. Not covered: values
+typed into forms, annotations.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import PurePath
 from statistics import median
+from typing import TYPE_CHECKING
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from quoth.errors import PASSWORD, Encrypted, ReadError
+from quoth.ingest.ocr import listed
 from quoth.types import Box, Document, Mark
+
+if TYPE_CHECKING:
+    from quoth.ingest.scan import Scans
 
 HYPHEN = "\ufffe"
 """PDFium's sign for a hyphen at a line's end; it leaves the line break behind it out."""
@@ -58,6 +63,8 @@ class _Page:
 
     text: str
     lines: list[_Line]
+    scan: tuple[str, tuple[Mark, ...]] = ("", ())
+    """Text and marks by OCR, which then stand for the page."""
 
 
 @dataclass(slots=True)
@@ -83,15 +90,21 @@ class _Layout:
 
 
 def read_pdf(data: bytes, path: str, password: str | None = None) -> tuple[Document, ...]:
-    """The one document of a PDF: pages, bookmarks as headings, glyph marks.
+    """The one document of a PDF: pages, bookmarks as headings, glyph marks, "box" marks where OCR read.
 
-    A PDF of pictures gives an empty text and a note that says so. Raises ReadError for an encrypted
-    file whose password is not given and for one that cannot be opened.
+    A PDF of white pages gives an empty text and a note that says so. Raises ReadError for an encrypted
+    file whose password is not given, for one that cannot be opened, and for a scan that cannot be read.
     """
+    from quoth.ingest.scan import read_scans
+
     pdf = _open(data, password)
     try:
         found = [_page(pdf, number) for number in range(len(pdf))]
-        pages = [page or _Page("", []) for page in found]
+        scans = read_scans(pdf, [page.text if page else None for page in found])
+        pages = [
+            _Page("", [], scans.read[number]) if number in scans.read else page or _Page("", [])
+            for number, page in enumerate(found, 1)
+        ]
         layout = _lay_out(pages)
         text = "".join(layout.parts)
         marks = sorted([*layout.marks, *_headings(pdf, pages, layout, text)], key=lambda m: (m.start, ORDER[m.kind]))
@@ -101,10 +114,12 @@ def read_pdf(data: bytes, path: str, password: str | None = None) -> tuple[Docum
         pdf.close()
     document = Document(path, "pdf", title, text, tuple(marks), modified=modified)
     broken = [number for number, page in enumerate(found, 1) if page is None]
-    return (replace(document, notes=_notes(document, broken)),)
+    if not text.strip():
+        scans.give_up(len(pages))
+    return (replace(document, notes=_notes(document, broken, scans)),)
 
 
-ORDER = {"page": 0, "heading": 1, "glyph": 2, "line": 3, "cells": 4}
+ORDER = {"page": 0, "heading": 1, "glyph": 2, "box": 2, "line": 3, "cells": 4}
 
 
 def boxes(data: bytes, document: Document, start: int, end: int, password: str | None = None) -> list[Box]:
@@ -211,11 +226,15 @@ def _lay_out(pages: list[_Page]) -> _Layout:
     """Text and marks of all pages; a blank line between paragraphs and between pages."""
     layout = _Layout(words=_vocabulary(pages))
     for number, page in enumerate(pages, 1):
-        if page.text and layout.parts:
+        text, marks = page.scan
+        if (page.text or text) and layout.parts:
             layout.add("\n\n")
         layout.marks.append(Mark(layout.length, "page", number=number))
         layout.pages.append({})
-        if page.text:
+        layout.marks += [Mark(layout.length + mark.start, mark.kind, mark.value, mark.number) for mark in marks]
+        if text:
+            layout.add(text)
+        elif page.text:
             _lay_page(layout, page)
     return layout
 
@@ -359,33 +378,22 @@ def _date(value: str) -> float:
         return 0.0
 
 
-def _notes(document: Document, broken: list[int]) -> tuple[str, ...]:
+def _notes(document: Document, broken: list[int], scans: Scans) -> tuple[str, ...]:
     pages, notes = document.pages() or [], []
     if broken:
-        notes.append(f"{len(broken)} of {_count(len(pages))} cannot be opened: {_listed(broken)}")
+        notes.append(f"{len(broken)} of {_count(len(pages))} cannot be opened: {listed(broken)}")
     blank = [number for number, (start, end) in enumerate(pages, 1) if not document.text[start:end].strip()]
-    bare = [number for number in blank if number not in broken]
+    told = {*broken, *scans.unread, *scans.late, *scans.failed}
+    bare = [number for number in blank if number not in told]
     if len(pages) == 1 and bare:
         notes.append("its only page holds no text")
     elif len(bare) == len(pages):
         notes.append(f"none of its {len(pages)} pages holds text")
     elif bare:
         verb = "holds" if len(bare) == 1 else "hold"
-        notes.append(f"{len(bare)} of {_count(len(pages))} {verb} no text: {_listed(bare)}")
-    return tuple(notes)
+        notes.append(f"{len(bare)} of {_count(len(pages))} {verb} no text: {listed(bare)}")
+    return (*notes, *scans.notes(len(pages)))
 
 
 def _count(pages: int) -> str:
     return "1 page" if pages == 1 else f"{pages} pages"
-
-
-def _listed(numbers: list[int]) -> str:
-    """The numbers, runs as "3–7", at most twenty of them."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and runs[-1][1] == number - 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    shown = [str(a) if a == b else f"{a}, {b}" if b == a + 1 else f"{a}–{b}" for a, b in runs[:20]]
-    return ", ".join(shown) + (" …" if len(runs) > 20 else "")

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from quoth.errors import OtherKind, ReadError
+from quoth.errors import LeftOut, ReadError
 from quoth.ingest.pipe import Plain, freeze, receive, send
 from quoth.ingest.worker import FILES, LOOK, NO_MEMORY, SCRATCH, TEXT, TRIES, ToRead, too_much
 from quoth.types import Document, Passage
@@ -114,7 +114,7 @@ def _answer(job: ToRead, tokenizer: Tokenizer | None, memory: int, answers: Bina
             reason, hint = _empty(found)
             documents = () if reason else freeze([(one, _passages(one, tokenizer)) for one in found])
     except ReadError as error:
-        reason, hint, skipped = str(error), error.hint, isinstance(error, OtherKind)
+        reason, hint, skipped = str(error), error.hint, isinstance(error, LeftOut)
     except MemoryError:
         data, documents, reason, hint = b"", (), too_much(memory), "split the file, or leave it out"
     except RecursionError:
@@ -216,14 +216,13 @@ def _opened(data: bytes, job: ToRead, alive: Callable[[str], None]) -> tuple[Doc
 
 
 def _empty(documents: tuple[Document, ...]) -> tuple[str, str]:
-    """(reason, hint) where a reader found nothing and says why, as for a PDF of pictures."""
+    """(reason, hint) where a reader found nothing and says why, as for a PDF of white pages."""
     if any(one.text.strip() for one in documents):
         return "", ""
     notes = [note for one in documents for note in one.notes]
     if not notes:
         return "", ""
-    scan = all(one.kind == "pdf" for one in documents)
-    return notes[0], "if it is a scan, add a text layer first, for instance with ocrmypdf" if scan else ""
+    return notes[0], ""
 
 
 def _passages(document: Document, tokenizer: Tokenizer | None) -> list[Passage]:
