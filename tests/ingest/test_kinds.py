@@ -66,6 +66,10 @@ def zipped(*names: str) -> bytes:
         ("a.txt", "Grüße\n".encode("utf-16"), "text"),
         ("a.txt", "no mark\n".encode("utf-16-be"), "text"),
         ("bm.txt", b"BMW is a car", "text"),
+        ("a.png", b"\x89PNG\r\n\x1a\n\x00\x00", "image"),
+        ("a.txt", b"\xff\xd8\xff\xe0\x00", "image"),
+        ("a.bmp", b"BM" + bytes(12) + b"\x28" + bytes(40), "image"),
+        ("a.png", b"Not a picture, only called so", "text"),
         ("a.doc", make.compound({"Workbook": b"x"}), "xls"),
         ("a.xls", make.compound({"ObjectPool/Workbook": b"x", "WordDocument": b"x"}), "doc"),
         ("a.docx", make.compound({"EncryptionInfo": b"x", "EncryptedPackage": b"x"}), "sealed"),
@@ -79,8 +83,9 @@ def test_the_bytes_decide_then_the_name(name: str, head: bytes, kind: str) -> No
 @pytest.mark.parametrize(
     ("name", "head", "words"),
     [
-        ("a.png", b"\x89PNG\r\n\x1a\n\x00\x00", "a PNG image"),
-        ("a.txt", b"\xff\xd8\xff\xe0\x00", "a JPEG image"),
+        ("a.flac", b"fLaC\x00\x00", "a FLAC recording"),
+        ("a.bmp", b"BM" + bytes(40), "a bitmap image"),
+        ("a.heic", b"\x00\x00\x00\x18ftypheic", "a HEIC image"),
         ("a.svg", b'<?xml version="1.0"?>\n<svg xmlns="x">', "an SVG image"),
         ("a.zip", zipped("a.txt"), "a zip archive"),
         ("a.docx", zipped("ppt/slides/slide1.xml"), "a PowerPoint file"),
@@ -104,8 +109,8 @@ def test_no_ending_belongs_to_two_kinds() -> None:
 
 
 def test_reading_what_cannot_be_read_says_what_it_is(tmp_path: Path) -> None:
-    (tmp_path / "a.md").write_bytes(b"\x89PNG\r\n\x1a\n\x00")
-    with pytest.raises(ReadError, match="is a PNG image, which Quoth does not read"):
+    (tmp_path / "a.md").write_bytes(b"fLaC\x00\x00")
+    with pytest.raises(ReadError, match="is a FLAC recording, which Quoth does not read"):
         read(tmp_path / "a.md")
 
 

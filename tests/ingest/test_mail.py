@@ -100,7 +100,7 @@ def test_an_attachment_that_cannot_be_read_is_a_note() -> None:
     written.add_attachment(b"%PDF-1.4 no more", maintype="application", subtype="pdf", filename="cut.pdf")
     (letter,) = read(written.as_bytes())
     assert letter.notes == (
-        "attachment cat.png: is a PNG image, which Quoth does not read",
+        "attachment cat.png: it is a PNG image, and damaged",
         "attachment cut.pdf: the PDF is damaged or not a PDF at all",
     )
 

@@ -186,7 +186,7 @@ def test_an_encrypted_message_says_so() -> None:
 
 def test_a_picture_is_a_note() -> None:
     (letter,) = read(written(attached(0, "logo.png", b"\x89PNG\r\n\x1a\n\0\0")))
-    assert letter.notes == ("attachment logo.png: is a PNG image, which Quoth does not read",)
+    assert letter.notes == ("attachment logo.png: it is a PNG image, and damaged",)
 
 
 def test_its_kind_is_found_by_its_streams() -> None:

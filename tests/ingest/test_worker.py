@@ -261,10 +261,10 @@ def test_a_file_too_large_for_the_memory_is_told(tmp_path: Path) -> None:
 
 
 def test_a_kind_that_is_not_read_is_skipped(tmp_path: Path) -> None:
-    path = tmp_path / "cat.png"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    path = tmp_path / "song.flac"
+    path.write_bytes(b"fLaC" + bytes(100))
     (outcome,) = outcomes(ToRead(str(path)))
-    assert (outcome.skipped, outcome.reason) == (True, "it is a PNG image, which Quoth does not read")
+    assert (outcome.skipped, outcome.reason) == (True, "it is a FLAC recording, which Quoth does not read")
 
 
 def test_a_pool_whose_workers_cannot_start_says_so(tmp_path: Path, note: str) -> None:

@@ -35,20 +35,20 @@ class Frame:
 def read_image(data: bytes, path: str, password: str | None = None) -> tuple[Document, ...]:
     """The one document of an image: its words as OCR reads them.
 
-    Raises LeftOut for icons, for images without words and where there is no OCR engine; ReadError for an
-    image that is damaged or larger than PIXELS, and when the time is over before a page is read.
+    Raises LeftOut for icons, for images without words or sound headers, and where there is no OCR engine;
+    ReadError for an image that breaks off or is larger than PIXELS, and when the time is over before a page is read.
     """
     what = describe(data, path)
     frames = measure(data)
+    if not frames:
+        raise LeftOut(f"it is {what}, and damaged")
     large = [frame for frame in frames if frame.width >= SMALLEST[0] and frame.height >= SMALLEST[1]]
-    if frames and not large:
+    if not large:
         size = f"{frames[0].width} × {frames[0].height} pixels"
         raise LeftOut(f"it is {what} of {size}, too small to hold words")
     engine = ocr.engine()
     if engine is None:
         raise LeftOut(f"it is {what}; to read its words: {ocr.INSTALL}")
-    if not frames:
-        raise ReadError(f"it is {what}, and damaged", "open it in an image viewer and save it anew")
     return (_document(data, path, frames, engine),)
 
 

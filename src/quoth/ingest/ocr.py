@@ -225,13 +225,13 @@ def _run(program: str, languages: str, picture: bytes, frame: int, dpi: int, lay
         )
     except OSError as error:
         raise ReadError(f"tesseract does not start: {error.strerror}", "tesseract --version") from None
-    try:
-        out, err = process.communicate(picture, timeout=max(time_left(), 0.1))
-    except subprocess.TimeoutExpired:
-        raise TimeoutError from None
-    finally:
-        process.kill()
-        process.communicate()
+    with process:
+        try:
+            out, err = process.communicate(picture, timeout=max(time_left(), 0.1))
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
+        finally:
+            process.kill()
     if process.returncode:
         lines = [line for line in err.decode("utf-8", "replace").splitlines() if "rror" in line and "page" not in line]
         said = f" ({lines[0][:200]})" if lines else ""
