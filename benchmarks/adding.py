@@ -28,7 +28,9 @@ alone is hundreds of megabytes), as a process that reads nothing from the networ
 Seconds of both sides are those of the work: imports of a peer and the start of `quoth` are left out (what
 `quoth` imports later is in), the loading of the encoder is in. Quoth and the first peer take turns, `--runs`
 times on fresh libraries; medians. Quoth encodes identical passages once, the first peer encodes all of them.
-`times` is Quoth's rate over the peer's, in notes and in passages a second; what a passage is differs.
+`cpu_seconds` are those of the whole process and its workers on all cores, start and imports included (an
+endpoint's encoder not). `times` is Quoth's rate over the peer's, in notes and in passages a second; what a
+passage is differs.
 `--keep DIR` keeps files and libraries there.
 """
 
@@ -150,6 +152,7 @@ def measured(folder: Path, library: Path, first: Added) -> Record:
         **{name: len(report[name]) for name in ("failed", "skipped")},
         "bytes_of_files": size(folder),
         "seconds": round(seconds, 2),
+        "cpu_seconds": round(run.cpu_seconds, 1),
         "files_per_second": round(report["added"] / seconds, 1),
         "passages_per_second": round(report["passages"] / seconds, 1),
         "word_pieces_per_second": round(encoder["word_pieces"] / seconds),
@@ -278,7 +281,8 @@ def peer(python: str, driver: str, job: Record, index: Path) -> Record:
     arguments = ["-P", str(Path(__file__).parent / "peers" / driver), json.dumps(job | {"index": str(index)})]
     run = watched([python, *arguments], os.environ | offline)
     report: Record = json.loads(run.output.splitlines()[-1])
-    return report | {"wall_seconds": run.seconds, "memory": run.memory(), "bytes_of_index": size(index)}
+    clocks = {"wall_seconds": run.seconds, "cpu_seconds": run.cpu_seconds}
+    return report | {**clocks, "memory": run.memory(), "bytes_of_index": size(index)}
 
 
 def beside(name: str, notes: int, ours: Sequence[Added], theirs: Sequence[Record]) -> Record:
@@ -295,13 +299,14 @@ def beside(name: str, notes: int, ours: Sequence[Added], theirs: Sequence[Record
         "all_seconds": [round(float(one["seconds"]), 2) for one in theirs],
         "encoder_seconds": round(encoder, 2),
         "encoder_share": round(encoder / seconds, 3),
-        **{key: round(float(last[key]), 2) for key in ("import_seconds", "wall_seconds")},
+        **{key: round(float(last[key]), 2) for key in ("import_seconds", "wall_seconds", "cpu_seconds")},
         **{key: last[key] for key in ("word_pieces", "memory", "bytes_of_index", "versions") if key in last},
         "quoth": {
             "passages": report["passages"],
             "seconds": round(own, 2),
             "all_seconds": [round(float(one["seconds"]), 2) for _, one in ours],
             "wall_seconds": round(statistics.median(run.seconds for run, _ in ours), 2),
+            "cpu_seconds": round(statistics.median(run.cpu_seconds for run, _ in ours), 2),
         },
         "times": {
             "notes": round(seconds / own, 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 import tempfile
 import threading
@@ -36,10 +37,11 @@ class Peak:
 
 @dataclass(slots=True)
 class Watched:
-    """What a command printed, its wall seconds, the peak of its main process and of each one below it."""
+    """What a command printed, its seconds by the clock and on all cores, the peak of each of its processes."""
 
     output: str
     seconds: float
+    cpu_seconds: float
     main: Peak = field(default_factory=Peak)
     below: list[Peak] = field(default_factory=list)
 
@@ -52,7 +54,7 @@ class Watched:
 def watched(command: Sequence[str], environment: Mapping[str, str]) -> Watched:
     """Run a command to its end; one that fails ends the benchmark with what it said."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        started = time.perf_counter()
+        before, started = _cpu(), time.perf_counter()
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=errors, text=True)
         peaks: dict[int, Peak] = {process.pid: Peak()}
         done = threading.Event()
@@ -66,7 +68,13 @@ def watched(command: Sequence[str], environment: Mapping[str, str]) -> Watched:
         errors.seek(0)
         if status:
             raise SystemExit(f"{' '.join(command)[:300]}\nended with {status}:\n{errors.read()[-4000:]}")
-        return Watched(output.read(), seconds, peaks.pop(process.pid), list(peaks.values()))
+        return Watched(output.read(), seconds, _cpu() - before, peaks.pop(process.pid), list(peaks.values()))
+
+
+def _cpu() -> float:
+    """Seconds on all cores of every process that was started here and has ended, with what it started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _watch(main: int, peaks: dict[int, Peak], done: threading.Event) -> None:
