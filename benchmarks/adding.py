@@ -158,16 +158,11 @@ def measured(folder: Path, library: Path, first: Added) -> Record:
         "word_pieces_per_second": round(encoder["word_pieces"] / seconds),
         "encoder": encoder,
         "encoder_share": round(encoder["seconds"] / seconds, 3),
-        "encoder_busy": busy(report),
+        "encoder_busy": round(report["encoding"] / report["seconds"], 3),
         "memory": run.memory(),
         "bytes_of_library": size(library),
         "again_seconds": round(statistics.median(again), 3),
     }
-
-
-def busy(report: Record) -> float | None:
-    """The share of the time in which the encoder was at work, if the report tells."""
-    return round(report["encoding"] / report["seconds"], 3) if "encoding" in report else None
 
 
 def added(folder: Path, library: Path) -> Added:

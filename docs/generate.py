@@ -192,7 +192,7 @@ def adding() -> str:
         ("word pieces a second", lambda one: f"{one['word_pieces_per_second']:,}"),
         ("the encoder alone, seconds", lambda one: f"{one['encoder']['seconds']:.1f}"),
         ("its share of the time", lambda one: f"**{one['encoder_share']:.0%}**"),
-        ("the encoder was at work", lambda one: f"{one['encoder_busy']:.0%}" if one["encoder_busy"] else ""),
+        ("the encoder was at work", lambda one: f"{one['encoder_busy']:.0%}"),
         ("most memory, main process", lambda one: mebibytes(one["memory"])[0]),
         ("most memory, largest worker", lambda one: mebibytes(one["memory"])[1]),
         ("library on disk", lambda one: f"{one['bytes_of_library'] / 1e6:.1f} MB"),
