@@ -47,6 +47,7 @@ bench: $(VENV)/.dev  ## measure, beside peers, into benchmarks/results/
 	$(BIN)/python benchmarks/answers.py --data $(QUOTH_DATA)/qa/squad/dev-v2.0.json.gz --json benchmarks/results/answers.json
 	$(BIN)/python benchmarks/adding.py --data $(QUOTH_DATA)/library --keep $(BENCH) --json benchmarks/results/adding.json
 	$(BIN)/python benchmarks/start.py --library $(BENCH)/library --json benchmarks/results/start.json
+	$(BIN)/python benchmarks/searching.py --library $(BENCH)/library --keep $(BENCH)/searching --json benchmarks/results/searching.json
 	$(BIN)/python benchmarks/robustness.py --data $(QUOTH_DATA)/messy --json benchmarks/results/robustness.json
 	$(MAKE) docs
 

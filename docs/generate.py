@@ -251,6 +251,36 @@ def robustness() -> str:
     return first + second + third + run_line(record, "robustness")
 
 
+def searching() -> str:
+    """How long a search takes, by size of the library, filter and engine."""
+    if not is_measured("searching"):
+        return "Not measured yet: `make bench`.\n"
+    record = result("searching")
+    rows = []
+    for size in record["sizes"]:
+        for one in size["engines"]:
+            row = [f"{size['passages']:,}", one["engine"]]
+            if "not finished" in one:
+                rows.append([*row, f"not finished {one['not finished']}", *[""] * 9])
+                continue
+            cold = one.get("cold seconds")
+            rows.append(
+                [
+                    *row,
+                    f"**{one['all']['p50']:.1f}** / {one['all']['p99']:.1f}",
+                    *(f"{one[share]['p50']:.1f}" for share in ("50 %", "10 %", "1 %", "0.1 %")),
+                    f"{one.get('searches a second, 2 threads', 0):.0f}",
+                    f"{one['recall of vectors']:.3f}" if "recall of vectors" in one else "",
+                    f"{one['MiB']['resident']:,} / {one['MiB']['anonymous']:,}",
+                    f"{cold['median']:.2f} s" if cold else "",
+                    f"{one['build seconds']:,.0f} s" if "build seconds" in one else "",
+                ]
+            )
+    head = ["passages", "engine", "ms, p50 / p99", "in 50 %", "10 %", "1 %", "0.1 %", "a second, 2 threads", "recall"]
+    head += ["MiB, resident / anonymous", "cold", "built in"]
+    return table(head, rows) + run_line(record, "searching")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "retrieval": retrieval,
@@ -258,6 +288,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "answers": answers,
     "risk": risk,
     "start": start,
+    "searching": searching,
     "adding": adding,
     "adding-beside": adding_beside,
     "robustness": robustness,

@@ -47,12 +47,14 @@ def find(parts: Parts, question: str, k: int, filters: Filters | None, recipe: R
         asked = parts.encoder.encode([question])[0] if asked is None else asked
         by_vectors = _nothing() if "vectors" in missing else parts.vectors.search(asked, depth, within)
         by_words = beside.result() if beside else _nothing()
+        union = np.union1d(by_words.ids, by_vectors.ids)
+        scored = None if "words" in missing else _beside().submit(_words, parts.words, question, union, by_words)
         # what an index still holds of a document that is gone is no hit: the catalog does not know it
-        found = parts.catalog.candidates(np.union1d(by_words.ids, by_vectors.ids).tolist())
+        found = parts.catalog.candidates(union.tolist())
         ids = np.array([one.id for one in found], np.int64)
-        words = np.zeros(len(ids), np.float32) if "words" in missing else _words(parts.words, question, ids, by_words)
         vectors = np.zeros(len(ids), np.float32) if "vectors" in missing else parts.vectors.fetch(ids) @ asked
         match = rank.match(question, [f"{one.context}\n{one.path.rpartition(os.sep)[2]}" for one in found])
+        words = scored.result()[np.isin(union, ids)] if scored else np.zeros(len(ids), np.float32)
         candidates = rank.Candidates(ids, words, vectors, match)
         hits = _ranked(question, k, candidates, recipe.weights, parts.catalog.passages)
         if len(hits) >= k or depth >= (parts.catalog.counts()["passages"] if within is None else len(within)):
