@@ -81,7 +81,7 @@ def sync(
             report.removed += len(plan.gone)
             forget_passages(parts, parts.catalog.remove([file.id for file in plan.gone]))
         _read(parts, plans, options, run)
-        parts.catalog.note({"writing": "0", "readable": READABLE})
+        parts.catalog.note({"writing": "0", "readable": readable()})
         parts.secure()
         report.seconds = time.monotonic() - started
     return report
@@ -138,7 +138,14 @@ def _wanted(
     run.report.notes += [_taken_up(job) for job in run.cut_off]
     jobs.resumed(catalog, [job.id for job in run.cut_off if job.command in ("add", "sync")])
     newly = any(one.archives and not before.get(one.id, False) for one in wanted.values())
-    return list(wanted.values()), newly or catalog.get("readable") != READABLE
+    return list(wanted.values()), newly or catalog.get("readable") != readable()
+
+
+def readable() -> str:
+    """What is read here; where it differs from what a library was filled with, what was left out is tried again."""
+    from quoth.ingest import ocr
+
+    return f"{READABLE} by OCR" if ocr.engine() else READABLE
 
 
 def _left_by(parts: Parts, job: Job) -> list[Source]:

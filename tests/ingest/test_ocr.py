@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import struct
 import time
@@ -264,7 +265,25 @@ def test_without_an_engine_images_are_left_out_and_scans_fail(no_engine: None) -
         read_data(saved(Image.new("L", (400, 400), 255), "PNG"), "/a/photo.png")
     with pytest.raises(ReadError, match=r"^it is a scan, and no OCR engine is installed$") as caught:
         read_data(scanned(Image.new("L", (400, 400), 255)), "/a/scan.pdf")
-    assert caught.value.hint == f"{ocr.INSTALL}; then quoth sync --retry"
+    assert caught.value.hint == f"{ocr.INSTALL}; then quoth sync"
+
+
+def test_an_engine_that_is_new_has_a_library_look_again_at_what_it_left_out(tmp_path: Path) -> None:
+    from quoth import Library, sync
+    from quoth.ingest.kinds import READABLE
+
+    path = tmp_path / "notes" / "scan.pdf"
+    path.parent.mkdir()
+    path.write_bytes(scanned(Image.new("L", (400, 400), 255)))
+    with Library.open(tmp_path / "library") as library:
+        assert [one.path for one in library.add([path.parent]).failed] == [str(path)]
+        seen = path.stat()
+        path.write_bytes(scanned(drawn(pdf(SHEET)))[: seen.st_size].ljust(seen.st_size))
+        os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+        assert "holds no text" in library.sync().failed[0].reason  # not read again: it looks as it did
+        library._parts.catalog.note({"readable": READABLE})  # as a machine without an engine leaves it
+        assert sync.readable() == f"{READABLE} by OCR"
+        assert "holds no text" not in str(library.sync().failed)
 
 
 def test_a_worker_skips_what_is_left_out(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class Scans:
         """Raises ReadError if a document without any text owes that to its pictures."""
         if self.unread:
             what = "it is a scan" if len(self.unread) == pages else _those(self.unread, pages, "is a scan", "are scans")
-            raise ReadError(f"{what}, and {ocr.NO_ENGINE}", f"{ocr.INSTALL}; then quoth sync --retry")
+            raise ReadError(f"{what}, and {ocr.NO_ENGINE}", f"{ocr.INSTALL}; then quoth sync")
         if self.late or self.failed:
             raise ReadError(self.notes(pages)[0], "split it, or leave it out" if self.late else "")
 
