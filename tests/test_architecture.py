@@ -18,7 +18,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 PATH = [
     "recipe", "lock", "jobs", "parts", "find", "flow", "rebuild", "sync", "forget", "watch", "backup", "restore",
-    "exchange", "doctor", "library",
+    "exchange", "doctor", "asking", "library",
 ]  # fmt: skip
 ROWS: dict[str, int] = {
     **dict.fromkeys(["types", "errors"], 0),

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from quoth.catalog import Catalog, Job, jobs
-from quoth.errors import QuothError, Stopped
+from quoth.errors import NotFound, QuothError, Stopped
 from quoth.types import Options, Progress, Report, Watcher
 
 BEAT = 1.0
@@ -45,7 +45,10 @@ class Running:
 def running(
     catalog: Catalog, command: str, places: Sequence[str], options: Options, watch: Watcher
 ) -> Iterator[Running]:
-    """A block that is a job; it needs the writer's lock. However it ends, short of a kill, is written down."""
+    """A block that is a job; it needs the writer's lock. However it ends, short of a kill, is written down.
+
+    A sync that found nothing to do leaves no record.
+    """
     cut = jobs.cut_off(catalog)
     kept = {"retry": options.retry, "archives": options.archives, "nice": options.nice, "workers": options.workers}
     run = Running(jobs.begin(catalog, command, places, json.dumps(kept)), watch, cut_off=cut)
@@ -68,8 +71,35 @@ def running(
     stop()
     report = run.report
     counts = {name: getattr(report, name) for name in ("added", "updated", "moved", "unchanged", "removed", "passages")}
+    if command == "sync" and not (report.failed or any(count for name, count in counts.items() if name != "unchanged")):
+        return jobs.drop(catalog, run.number)
     jobs.beat(catalog, run.number, run.at)
     jobs.end(catalog, run.number, "done", "", counts | {"skipped": len(report.skipped)}, report.failed)
+
+
+def chosen(known: Sequence[Job], number: int, states: Sequence[str]) -> Job:
+    """The job of this number, or the newest in one of these states when it is 0."""
+    found = [job for job in known if number in (0, job.id)]
+    fit = [job for job in found if job.state in states]
+    if fit:
+        return fit[0]
+    if number and found:
+        raise NotFound(f"job {number} is {found[0].state}", "quoth jobs lists them")
+    which = f"no job {number}" if number else f"no job that is {' or '.join(states)}"
+    raise NotFound(f"there is {which}", "quoth jobs lists them")
+
+
+def cancel(catalog: Catalog, number: int, known: Sequence[Job]) -> Job:
+    """Ask a running job to stop; 0 is the newest."""
+    job = chosen(known, number, ["running"])
+    jobs.cancel(catalog, job.id)
+    return job
+
+
+def settled(catalog: Catalog, job: Job) -> None:
+    """Mark a job that was not finished as taken up by another."""
+    if job.state != "done":
+        jobs.resumed(catalog, [job.id])
 
 
 def options_of(job: Job) -> Options:

@@ -7,18 +7,17 @@ ask                  question → Hit → sentences → verified Quote → Answe
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from unicodedata import category
 
-from quoth.catalog import File, Source
-from quoth.errors import LibraryError, Locked, NotFound, QuothError, ReadError, ReadOnly, UsageError
+from quoth.asking import Documents, changed, clean, quote, refusal
+from quoth.catalog import File, Job, Source
+from quoth.errors import LibraryError, Locked, NotFound, QuothError, ReadError, ReadOnly
 from quoth.parts import Parts, inside
 from quoth.types import (
     Answer,
@@ -29,25 +28,19 @@ from quoth.types import (
     Hits,
     Options,
     Progress,
-    Quote,
     Ranked,
     Report,
-    Searched,
     Watcher,
 )
 
 if TYPE_CHECKING:
-    from quoth.answer import Chosen, Draft, Sentence
+    from quoth.answer import Draft, Sentence
     from quoth.backup import Backup, Moved
     from quoth.doctor import Check
     from quoth.exchange import Exported
     from quoth.find import Found
+    from quoth.forget import Forgotten
     from quoth.recipe import Recipe
-
-LONGEST_WORD = 1_000
-"""Characters without a space of a question that are used; languages without spaces write sentences so."""
-LONGEST_QUESTION = 10_000
-"""Characters of a question that are used."""
 
 
 def unwatched(_: Progress) -> None:
@@ -167,20 +160,70 @@ class Library:
         self._writable()
         return self._sync(sources, options, watch)
 
+    def watch(
+        self, options: Options = Options(), *, poll: bool = False, watch: Watcher = unwatched
+    ) -> Iterator[Report]:
+        """Keep in step with the disk: a report whenever something was done, until the iterator is closed.
+
+        `poll` looks at the files again and again, for drives that do not tell of changes.
+        """
+        from quoth.watch import follow
+
+        self._writable()
+        return follow(self._parts, options, poll, watch)
+
     def remove(self, path: str | os.PathLike[str]) -> int:
         """Take a source, a folder or a file out of the library; the number of files that went.
 
         A file that stays in its folder comes back with the next sync, unless `.quothignore` names it.
         """
-        self._writable()
-        place = _absolute(path)
-        source = next((one for one in self.sources() if one.path == place), None)
-        files = [file for file in self._parts.catalog.files() if inside(file.path, place)]
-        if not source and not files:
-            raise NotFound(f"{place} is not in this library", "quoth sources")
         from quoth import sync as synced
 
+        _, source, files = self._lying_at(path)
         return synced.remove(self._parts, source, files)
+
+    def forget(self, path: str | os.PathLike[str], *, verify: bool = False, watch: Watcher = unwatched) -> Forgotten:
+        """Erase a source, a folder or a file so that no byte of it stays in the library.
+
+        A later sync leaves it out; adding its own path lets it in again. With `verify`, every file of the
+        library is searched for it afterwards, and `LibraryError` raised if anything is found.
+        """
+        from quoth.forget import forget
+
+        place, source, files = self._lying_at(path)
+        return forget(self._parts, place, source, files, verify, watch)
+
+    def jobs(self) -> list[Job]:
+        """The long runs that are remembered, the newest first; one that was killed shows as "cut off"."""
+        from quoth import lock
+        from quoth.catalog import jobs
+
+        alive = lock.owner(self._parts.folder)
+        found = jobs.every(self._parts.catalog)
+        return [replace(one, state="cut off") if one.state == "running" and not alive else one for one in found]
+
+    def cancel(self, job: int = 0) -> Job:
+        """Ask a running job (by default the newest) to stop; it does within seconds, and keeps what it had written."""
+        from quoth import jobs
+
+        return jobs.cancel(self._parts.catalog, job, self.jobs())
+
+    def resume(
+        self, job: int = 0, passwords: Sequence[str] = (), *, retry: bool = False, watch: Watcher = unwatched
+    ) -> Report:
+        """Do again what a job did not finish (by default the newest such), or with `retry` what failed in it."""
+        from quoth import jobs
+
+        wanted = jobs.chosen(self.jobs(), job, ("cut off", "stopped", "failed", *(("done",) if retry else ())))
+        options = replace(jobs.options_of(wanted), passwords=tuple(passwords), retry=retry)
+        if wanted.command == "reindex":
+            encoder = "".join(one.removeprefix("--encoder=") for one in wanted.places if one.startswith("--"))
+            report = Report(passages=max(self.reindex(wanted.places, encoder=encoder, watch=watch).values()))
+        else:
+            run = self.add if wanted.command == "add" else self.sync
+            report = run(wanted.places, options, watch=watch)
+        jobs.settled(self._parts.catalog, wanted)
+        return report
 
     def reindex(
         self,
@@ -312,7 +355,7 @@ class Library:
         from quoth.find import find
 
         started = time.perf_counter()
-        question, notes = _question(query)
+        question, notes = clean(query)
         notes += self._look_after(watch)
         with self._parts.catalog.reading():
             found = find(self._parts, question, k, filters, recipe or self.recipe())
@@ -343,19 +386,19 @@ class Library:
 
         started = time.perf_counter()
         recipe = recipe or self.recipe()
-        asked, notes = _question(question)
+        asked, notes = clean(question)
         notes += self._look_after(watch)
         catalog = self._parts.catalog
         with catalog.reading():
             found = find(self._parts, asked, recipe.passages, filters, recipe)
-            read = _Documents(catalog.document)
+            read = Documents(catalog.document)
             draft = answer(asked, found.hits[: recipe.passages], read.text, self._parts.encoder.encode, found.asked)
-            quotes = tuple(_quote(one, read) for one in draft.quotes)
-            also = tuple(_quote(one, read) for one in draft.also)
+            quotes = tuple(quote(one, read) for one in draft.quotes)
+            also = tuple(quote(one, read) for one in draft.also)
             searched = catalog.searched(filters)
-            notes += _changed(catalog.files_of({one.document for one in quotes}))
+            notes += changed(catalog.files_of({one.document for one in quotes}))
             explanation = self._explanation(found, draft)
-        text = "\n\n".join(one.text for one in quotes) if draft.answered else _refusal(searched, draft)
+        text = "\n\n".join(one.text for one in quotes) if draft.answered else refusal(searched, draft)
         notes += [*draft.notes, *([] if catalog.counts()["passages"] else ["the library is empty: quoth add FOLDER"])]
         seconds = time.perf_counter() - started
         confidence = round(draft.confidence, 6)
@@ -365,6 +408,16 @@ class Library:
         ), explanation  # fmt: skip
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _lying_at(self, path: str | os.PathLike[str]) -> tuple[str, Source | None, list[File]]:
+        """The place, the source there if it is one, and all files at or below it, which are to go."""
+        self._writable()
+        place = _absolute(path)
+        source = next((one for one in self.sources() if one.path == place), None)
+        files = [file for file in self._parts.catalog.files() if inside(file.path, place)]
+        if not source and not files:
+            raise NotFound(f"{place} is not in this library", "quoth sources")
+        return place, source, files
 
     def _writable(self) -> None:
         if self._parts.readonly:
@@ -418,73 +471,6 @@ def examine(folder: str | os.PathLike[str] | None = None) -> list[Check]:
         from quoth.doctor import Check
 
         return [Check("library", False, str(error), error.hint)]
-
-
-class _Documents:
-    """Documents by path, each fetched once."""
-
-    def __init__(self, fetch: Callable[[str], Document | None]) -> None:
-        self._fetch = fetch
-        self._known: dict[str, Document] = {}
-
-    def __getitem__(self, path: str) -> Document:
-        if path not in self._known:
-            document = self._fetch(path)
-            if document is None:
-                raise NotFound(f"{path} is not in this library")
-            self._known[path] = document
-        return self._known[path]
-
-    def text(self, path: str) -> str:
-        """The text of the document at a path."""
-        return self[path].text
-
-
-def _quote(chosen: Chosen, documents: _Documents) -> Quote:
-    document = documents[chosen.document]
-    place = document.place(chosen.start)
-    return Quote(
-        chosen.text, document.path, document.title, chosen.start, chosen.end, place.page, place.line, place.heading,
-        round(chosen.score, 6), place.cells,
-    )  # fmt: skip
-
-
-def _refusal(searched: Searched, draft: Draft) -> str:
-    """Why there is no answer, in words."""
-    if not searched.passages:
-        return "There is nothing to search."
-    best = f"The best evidence has a confidence of {draft.confidence:.2f}, an answer needs {draft.threshold:.2f}."
-    return (
-        f"Your files do not seem to hold the answer. {searched.documents:,} documents ({searched.passages:,} passages)"
-        f" were searched. {best}"
-    )
-
-
-def _changed(files: Sequence[File]) -> list[str]:
-    """A sentence for each file that is not on disk as it was read; quoted files are few, so they are hashed."""
-    notes = []
-    for file in files:
-        try:
-            with Path(file.path).open("rb") as now:
-                same = hashlib.file_digest(now, "sha256").hexdigest() == file.sha256
-            if not same:
-                notes.append(f"{file.path} has changed since it was read: quoth sync")
-        except OSError:
-            notes.append(f"{file.path} is not there any more: quoth sync")
-    return notes
-
-
-def _question(text: str) -> tuple[str, list[str]]:
-    """The question without control characters and beyond measure, and what was left out of it."""
-    # control characters and lone surrogates are no words; format characters join words in many scripts
-    clean = " ".join("".join(" " if category(one) in ("Cc", "Cs") else one for one in text).split())
-    clean = " ".join(word[:LONGEST_WORD] for word in clean.split())
-    if not any(one.isalnum() for one in clean):
-        raise UsageError("the question holds no words", 'quoth ask "what you want to know"')
-    if len(clean) <= LONGEST_QUESTION:
-        return clean, []
-    note = f"only the first {LONGEST_QUESTION:,} of the question's {len(clean):,} characters were used"
-    return clean[:LONGEST_QUESTION], [note]
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:

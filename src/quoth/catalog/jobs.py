@@ -68,6 +68,11 @@ def end(
         connection.executemany("insert into job_failures values (?, ?, ?, ?)", rows)
 
 
+def drop(catalog: Catalog, job: int) -> None:
+    """Leave no record of a job."""
+    catalog.connection.execute("delete from jobs where id = ?", [job])
+
+
 def cut_off(catalog: Catalog) -> list[Job]:
     """The jobs that were killed, marked as such; call it only while nobody else writes."""
     query = "update jobs set state = 'cut off', ended = beat where state = 'running'"

@@ -32,6 +32,7 @@ IGNORED_FOLDERS = frozenset(
 IGNORED_ENDINGS = (".dist-info", ".egg-info")
 IGNORED_FILES = frozenset((".DS_Store", "Thumbs.db", "desktop.ini", ".localized", IGNORE_FILE))
 SCRATCH = (".swp", ".swo", ".swn", ".tmp", ".part", ".crdownload", ".pyc", ".pyo", ".lock~", "~")
+STARTS = ("~$", ".~lock.", "._", ".#", ".goutputstream-")
 SPECIAL = (
     (stat.S_ISFIFO, "a FIFO"),
     (stat.S_ISSOCK, "a socket"),
@@ -87,7 +88,7 @@ def _folder(folder: Path, source: Path, rules: Rules, largest: int, ignored: boo
             stack.pop()
             continue
         is_folder = _is_folder(entry)
-        if (ignored and _is_noise(entry.name, is_folder)) or _is_ignored(entry, is_folder, rules):
+        if (ignored and is_noise(entry.name, is_folder)) or _is_ignored(entry, is_folder, rules):
             continue
         if is_folder:
             opened = _opened(Path(entry.path), rules)
@@ -134,17 +135,24 @@ def _rules(folder: Path) -> Rules:
     return ((f"{folder}/", GitIgnoreSpec.from_lines(lines)),)
 
 
-def _is_noise(name: str, is_folder: bool) -> bool:
+def is_noise(name: str, is_folder: bool) -> bool:
     """Whether the default list leaves this out: histories, caches, virtual environments, lock and scratch files."""
     if is_folder:
         return name in IGNORED_FOLDERS or name.endswith(IGNORED_ENDINGS)
-    return name in IGNORED_FILES or name.startswith(("~$", ".~lock.", "._")) or name.endswith(SCRATCH)
+    if (
+        name in IGNORED_FILES
+        or name.startswith(("~$", ".~lock.", "._", ".#", ".goutputstream-"))
+        or name.endswith(SCRATCH)
+    ):
+        return True
+    # what Emacs and Vim leave while they save
+    return (name.startswith("#") and name.endswith("#")) or (name.isdecimal() and len(name) == 4 and name > "4912")
 
 
 def is_left_out(name: str) -> bool:
     """Whether the default list leaves out a file of this name ("folder/file") or a folder above it."""
     *folders, last = name.split("/")
-    return _is_noise(last, False) or any(_is_noise(folder, True) for folder in folders)
+    return is_noise(last, False) or any(is_noise(folder, True) for folder in folders)
 
 
 def _is_ignored(entry: os.DirEntry[str], is_folder: bool, rules: Rules) -> bool:

@@ -1,0 +1,88 @@
+"""Between a question and its answer: the question cleaned, documents fetched once, quotes placed, refusals worded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unicodedata import category
+
+from quoth.catalog import File
+from quoth.errors import NotFound, UsageError
+from quoth.types import Document, Quote, Searched
+
+if TYPE_CHECKING:
+    from quoth.answer import Chosen, Draft
+
+LONGEST_WORD = 1_000
+"""Characters without a space of a question that are used; languages without spaces write sentences so."""
+LONGEST_QUESTION = 10_000
+"""Characters of a question that are used."""
+
+
+class Documents:
+    """Documents by path, each fetched once."""
+
+    def __init__(self, fetch: Callable[[str], Document | None]) -> None:
+        self._fetch = fetch
+        self._known: dict[str, Document] = {}
+
+    def __getitem__(self, path: str) -> Document:
+        if path not in self._known:
+            document = self._fetch(path)
+            if document is None:
+                raise NotFound(f"{path} is not in this library")
+            self._known[path] = document
+        return self._known[path]
+
+    def text(self, path: str) -> str:
+        """The text of the document at a path."""
+        return self[path].text
+
+
+def quote(chosen: Chosen, documents: Documents) -> Quote:
+    document = documents[chosen.document]
+    place = document.place(chosen.start)
+    return Quote(
+        chosen.text, document.path, document.title, chosen.start, chosen.end, place.page, place.line, place.heading,
+        round(chosen.score, 6), place.cells,
+    )  # fmt: skip
+
+
+def refusal(searched: Searched, draft: Draft) -> str:
+    """Why there is no answer, in words."""
+    if not searched.passages:
+        return "There is nothing to search."
+    best = f"The best evidence has a confidence of {draft.confidence:.2f}, an answer needs {draft.threshold:.2f}."
+    return (
+        f"Your files do not seem to hold the answer. {searched.documents:,} documents ({searched.passages:,} passages)"
+        f" were searched. {best}"
+    )
+
+
+def changed(files: Sequence[File]) -> list[str]:
+    """A sentence for each file that is not on disk as it was read; quoted files are few, so they are hashed."""
+    notes = []
+    for file in files:
+        try:
+            with Path(file.path).open("rb") as now:
+                same = hashlib.file_digest(now, "sha256").hexdigest() == file.sha256
+            if not same:
+                notes.append(f"{file.path} has changed since it was read: quoth sync")
+        except OSError:
+            notes.append(f"{file.path} is not there any more: quoth sync")
+    return notes
+
+
+def clean(text: str) -> tuple[str, list[str]]:
+    """The question without control characters and beyond measure, and what was left out of it."""
+    # control characters and lone surrogates are no words; format characters join words in many scripts
+    clean = " ".join("".join(" " if category(one) in ("Cc", "Cs") else one for one in text).split())
+    clean = " ".join(word[:LONGEST_WORD] for word in clean.split())
+    if not any(one.isalnum() for one in clean):
+        raise UsageError("the question holds no words", 'quoth ask "what you want to know"')
+    if len(clean) <= LONGEST_QUESTION:
+        return clean, []
+    note = f"only the first {LONGEST_QUESTION:,} of the question's {len(clean):,} characters were used"
+    return clean[:LONGEST_QUESTION], [note]
