@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from quoth import __version__
+from quoth import __version__, upkeep
+from quoth.commands import as_json, background, filters, narrowed, open_library, reading
 from quoth.errors import QuothError
 
 if TYPE_CHECKING:
-    from quoth.library import Library
-    from quoth.types import Filters, Options
+    from quoth.types import Options
 
-Command = TypeVar("Command", bound=Callable[..., object])
 
 WELCOME = """Quoth answers questions about your own files, in their own words.
 
@@ -43,6 +43,8 @@ def cli(context: click.Context, library: str | None) -> None:
 def main() -> None:
     """Run the command line; errors for people are two lines, exit 1 (could not) or 2 (wrong usage)."""
     os.umask(0o077)
+    # told to end, a run ends as by Ctrl-C: with its record written
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         # a file name may hold bytes that are no text
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
@@ -62,92 +64,10 @@ def main() -> None:
         sys.exit(141)
 
 
-def as_json(command: Command) -> Command:
-    """Add --json, which prints exactly one object."""
-    return click.option("--json", "json_", is_flag=True, help="Print one JSON object.")(command)
-
-
-def narrowed(command: Command) -> Command:
-    """Add the options that narrow a search."""
-    for option in reversed(
-        [
-            click.option(
-                "--in", "folders", multiple=True, metavar="PATH", help="Only this file, folder or name (* ?)."
-            ),
-            click.option(
-                "--type",
-                "kinds",
-                multiple=True,
-                metavar="KIND",
-                help="Only this kind or ending: pdf, md, mail.",
-            ),
-            click.option(
-                "--after", metavar="DATE", help="Only documents from this day on (2024-01-31, 2024-01, 2024)."
-            ),
-            click.option("--before", metavar="DATE", help="Only documents from before this day."),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
-def reading(command: Command) -> Command:
-    """Add the options of commands that read files; the command gets them as one record, `options`."""
-    from functools import wraps
-
-    @wraps(command)
-    def _with_options(
-        *given: object,
-        retry: bool,
-        archives: bool,
-        nice: bool,
-        password: str | None,
-        password_file: str | None,
-        workers: int,
-        **others: object,
-    ) -> object:
-        from quoth.terminal import passwords
-        from quoth.types import Options
-
-        options = Options(passwords(password, password_file), retry, archives, nice, workers)
-        return command(*given, options=options, **others)
-
-    for option in reversed(
-        [
-            click.option("--retry", is_flag=True, help="Try again what failed before, even if unchanged."),
-            click.option("--archives", is_flag=True, help="Look into zip and tar files."),
-            click.option("--nice", is_flag=True, help="Leave the machine to other work: slower, hardly noticed."),
-            click.option("--password", help="For encrypted files.", envvar="QUOTH_PASSWORD"),
-            click.option(
-                "--password-file", metavar="FILE", help="Passwords for encrypted files, one a line, tried in turn."
-            ),
-            click.option("--workers", type=click.IntRange(0, 64), default=0, help="Processes that read files."),
-            click.option("--strict", is_flag=True, help="Exit 1 when a file failed."),
-        ]
-    ):
-        _with_options = option(_with_options)
-    return _with_options  # type: ignore[return-value]
-
-
-def open_library(folder: str | None, create: bool = False) -> Library:
-    """The library that the user named, or the default one."""
-    from quoth.library import Library
-
-    return Library.open(folder, create=create)
-
-
-def filters(folders: Sequence[str], kinds: Sequence[str], after: str | None, before: str | None) -> Filters:
-    """The narrowing options as a record."""
-    from quoth.terminal import day
-    from quoth.types import Filters
-
-    places = tuple(os.path.abspath(os.path.expanduser(one)) if os.sep in one else one for one in folders)
-    return Filters(places, tuple(kinds), day(after), day(before))
-
-
 @cli.command()
 @click.argument("paths", nargs=-1, required=True)
 @reading
+@background
 @as_json
 @click.pass_obj
 def add(folder: str | None, paths: Sequence[str], options: Options, strict: bool, json_: bool) -> None:
@@ -162,13 +82,21 @@ def add(folder: str | None, paths: Sequence[str], options: Options, strict: bool
 
 @cli.command()
 @click.argument("paths", nargs=-1)
+@click.option("--watch", "follow", is_flag=True, help="Go on: whatever changes is in the answers within seconds.")
+@click.option("--poll", is_flag=True, help="With --watch: for network drives that do not tell of changes.")
 @reading
+@background
 @as_json
 @click.pass_obj
-def sync(folder: str | None, paths: Sequence[str], options: Options, strict: bool, json_: bool) -> None:
+def sync(
+    folder: str | None, paths: Sequence[str], follow: bool, poll: bool, options: Options, strict: bool, json_: bool
+) -> None:
     """Bring the library into step with its sources (all of them, or those named)."""
-    from quoth import terminal
+    from quoth import records, terminal
 
+    if follow:
+        with open_library(folder) as library:
+            records.follow(library.watch(options, poll=poll), json_)
     with open_library(folder) as library, terminal.progress(not json_) as watch:
         report = library.sync(paths, options, watch=watch)
     terminal.show_report(report, json_)
@@ -288,20 +216,6 @@ def doctor(folder: str | None, json_: bool) -> None:
     sys.exit(0 if all(check.ok for check in checks) else 1)
 
 
-@cli.command()
-@click.option("--words", "which", flag_value="words", help="Only the word index.")
-@click.option("--vectors", "which", flag_value="vectors", help="Only the vector index.")
-@as_json
-@click.pass_obj
-def reindex(folder: str | None, which: str | None, json_: bool) -> None:
-    """Make the indexes anew from the catalog."""
-    from quoth import terminal
-
-    with open_library(folder) as library, terminal.progress(not json_) as watch:
-        done = library.reindex([which] if which else ["words", "vectors"], watch=watch)
-    terminal.show_reindexed(done, json_)
-
-
 @sources.command("move")
 @click.argument("old")
 @click.argument("new")
@@ -370,3 +284,7 @@ def import_(folder: str | None, file: str, json_: bool) -> None:
     with open_library(folder, create=True) as library, terminal.progress(not json_) as watch:
         report = library.import_(file, watch=watch)
     terminal.show_report(report, json_)
+
+
+for command in (upkeep.reindex, upkeep.forget, upkeep.jobs):
+    cli.add_command(command)

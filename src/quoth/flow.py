@@ -89,6 +89,13 @@ class Flow(Generic[Owner]):
         self._raise()
         self._encoding.append(self._encoder.submit(self._encode, outcomes))
 
+    def wait(self, meanwhile: Callable[[], None]) -> None:
+        """Wait until everything is written; `meanwhile` is called a few times a second."""
+        for _ in range(WAY):
+            while not self._room.acquire(timeout=0.2):
+                meanwhile()
+        self._raise()
+
     def _raise(self) -> None:
         """Raise what a stage raised; forget what is done."""
         for stage in (self._encoding, self._writing):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from quoth.catalog import Catalog, Job, jobs
 from quoth.errors import NotFound, QuothError, Stopped
-from quoth.types import Options, Progress, Report, Watcher
+from quoth.types import Failure, Options, Progress, Report, Watcher
 
 BEAT = 1.0
 """Seconds between two signs of life of a running job."""
@@ -78,15 +78,20 @@ def running(
 
 
 def chosen(known: Sequence[Job], number: int, states: Sequence[str]) -> Job:
-    """The job of this number, or the newest in one of these states when it is 0."""
+    """The job of this number, or the newest when it is 0, in one of these states if any are named."""
     found = [job for job in known if number in (0, job.id)]
-    fit = [job for job in found if job.state in states]
+    fit = [job for job in found if job.state in states or not states]
     if fit:
         return fit[0]
     if number and found:
         raise NotFound(f"job {number} is {found[0].state}", "quoth jobs lists them")
     which = f"no job {number}" if number else f"no job that is {' or '.join(states)}"
     raise NotFound(f"there is {which}", "quoth jobs lists them")
+
+
+def failures(catalog: Catalog, job: Job) -> list[Failure]:
+    """The files that failed in a job."""
+    return jobs.failures(catalog, job.id)
 
 
 def cancel(catalog: Catalog, number: int, known: Sequence[Job]) -> Job:

@@ -23,6 +23,7 @@ from quoth.types import (
     Answer,
     Box,
     Document,
+    Failure,
     Filters,
     Hit,
     Hits,
@@ -201,6 +202,13 @@ class Library:
         alive = lock.owner(self._parts.folder)
         found = jobs.every(self._parts.catalog)
         return [replace(one, state="cut off") if one.state == "running" and not alive else one for one in found]
+
+    def job(self, number: int) -> tuple[Job, list[Failure]]:
+        """A job, and the files that failed in it."""
+        from quoth import jobs
+
+        found = jobs.chosen(self.jobs(), number, ())
+        return found, jobs.failures(self._parts.catalog, found)
 
     def cancel(self, job: int = 0) -> Job:
         """Ask a running job (by default the newest) to stop; it does within seconds, and keeps what it had written."""

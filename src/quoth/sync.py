@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ from quoth.types import Failure, Options, Progress, Report, Skip, Watcher
 if TYPE_CHECKING:
     from quoth.ingest.worker import Outcome
 
-PASSAGES, FILES, FEW = 2048, 2048, 64
+PASSAGES, FILES, FEW = 1024, 1024, 64
 """Passages or files that make a batch; as few passages as FEW do when the encoder has nothing else to do."""
 FORGOTTEN = "forgotten (quoth add with its own path lets it in again)"
 
@@ -82,6 +81,7 @@ def sync(
             forget_passages(parts, parts.catalog.remove([file.id for file in plan.gone]))
         _read(parts, plans, options, run)
         parts.catalog.note({"writing": "0", "readable": readable()})
+        jobs.resumed(parts.catalog, [job.id for job in run.cut_off if job.command in ("add", "sync")])
         parts.secure()
         report.seconds = time.monotonic() - started
     return report
@@ -136,7 +136,6 @@ def _wanted(
     for job in run.cut_off:
         wanted |= {one.id: one for one in _left_by(parts, job)}
     run.report.notes += [_taken_up(job) for job in run.cut_off]
-    jobs.resumed(catalog, [job.id for job in run.cut_off if job.command in ("add", "sync")])
     newly = any(one.archives and not before.get(one.id, False) for one in wanted.values())
     return list(wanted.values()), newly or catalog.get("readable") != readable()
 
@@ -269,28 +268,37 @@ def _read(parts: Parts, plans: Sequence[_Plan], options: Options, run: Running) 
     if options.nice:
         os.nice(10)
     at = Progress("reading", 0, len(wanted), 0, 0, sum(found.size for _, found in wanted))
-    run.watch(at)
+    sizes = {found.path: found.size for _, found in wanted}
+
+    def write(batch: Encoded[_Plan]) -> None:
+        nonlocal at
+        _write(parts, batch, run.report, flow.vectors)
+        size = sum(sizes[outcome.path] for _, outcome in batch.outcomes)
+        at = replace(
+            at, files=at.files + len(batch.outcomes), bytes=at.bytes + size, passages=run.report.passages
+        )  # fmt: skip
+
     workers = options.workers or min(4, os.cpu_count() or 1)
     with (
         ReadPool(FOLDER / "tokenizer.json", workers=workers, timeout=options.timeout) as pool,
-        Flow[_Plan](parts, lambda batch: _write(parts, batch, run.report, flow.vectors)) as flow,
+        Flow[_Plan](parts, write) as flow,
     ):
         reads = (ToRead(found.path, options.passwords, "", plan.source.archives) for plan, found in wanted)
         batch: list[tuple[_Plan, Outcome]] = []
         waiting = 0
-        for (plan, found), outcome in zip(wanted, pool.map(reads), strict=True):
+        for (plan, _), outcome in zip(wanted, pool.map(reads), strict=True):
             if _is_same(plan, outcome):
                 outcome = replace(outcome, documents=())
             batch.append((plan, outcome))
             waiting += sum(len(passages) for _, passages in outcome.documents)
-            at = replace(at, files=at.files + 1, bytes=at.bytes + found.size, passages=run.report.passages)
             run.watch(at)
             if waiting >= PASSAGES or len(batch) >= FILES or (waiting >= FEW and flow.idle):
-                flow.put(batch, partial(run.watch, at))
+                flow.put(batch, lambda: run.watch(at))
                 batch, waiting = [], 0
-        flow.put(batch, partial(run.watch, at))
+        flow.put(batch, lambda: run.watch(at))
+        flow.wait(lambda: run.watch(at))
     run.report.encoding = flow.seconds
-    run.watch(replace(at, passages=run.report.passages))
+    run.watch(at)
 
 
 def _write(parts: Parts, batch: Encoded[_Plan], report: Report, lock: Lock) -> None:

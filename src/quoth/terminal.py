@@ -96,7 +96,7 @@ class _Lines:
         if at >= self._next:
             self._next = at + self._every
             left = _left(now, at - self._started)
-            click.echo(f"{now.doing}: {_counts(now)}{f', about {_time(left)} left' if left else ''}", err=True)
+            click.echo(f"{now.doing}: {_counts(now)}{f', about {duration(left)} left' if left else ''}", err=True)
 
     def close(self) -> None:
         pass
@@ -121,7 +121,7 @@ class _Bar:
             self._bar, self._task = bar, bar.add_task(now.doing, counts="")
         if isinstance(self._bar, Progress):
             left = _left(now, elapsed)
-            counts = _counts(now) + (f" · about {_time(left)} left" if left else "")
+            counts = _counts(now) + (f" · about {duration(left)} left" if left else "")
             self._bar.update(
                 self._task,
                 description=now.doing,
@@ -146,22 +146,22 @@ def _left(now: Progress, elapsed: float) -> float | None:
     return elapsed * (1 - share) / share if share > 0.02 else None
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def show_report(report: Report, as_json: bool) -> None:
     """Print what an add or a sync did."""
     if as_json:
-        return _print_json(dataclasses.asdict(report))
+        return print_json(dataclasses.asdict(report))
     names = ("added", "updated", "moved", "removed", "unchanged")
     done = [f"{count:,} {name}" for name in names if (count := getattr(report, name))]
     click.echo(f"{', '.join(done) or 'nothing to do'} · {report.passages:,} passages · {report.seconds:.1f} s")
     for note in report.notes:
-        click.echo(_safe(f"  {note}"))
+        click.echo(safe(f"  {note}"))
     for failure in report.failed[:20]:
         hint = f" (try: {failure.hint})" if failure.hint else ""
-        click.echo(_safe(f"  failed: {failure.path}: {failure.reason}{hint}"))
+        click.echo(safe(f"  failed: {failure.path}: {failure.reason}{hint}"))
     if len(report.failed) > 20:
         click.echo(f"  … and {len(report.failed) - 20:,} more failed; see --json")
     if report.skipped:
@@ -178,7 +178,7 @@ def show_answer(answer: Answer, explanation: Explanation | None, as_json: bool) 
     """Print an answer, and how it came about when asked."""
     if as_json:
         explained = {"explanation": dataclasses.asdict(explanation)} if explanation else {}
-        return _print_json(dataclasses.asdict(answer) | explained)
+        return print_json(dataclasses.asdict(answer) | explained)
     if answer.answered:
         for quote in answer.quotes:
             click.echo(f"{click.style(_quoted(quote.text), bold=True)}\n  {_where(quote)}\n")
@@ -218,7 +218,7 @@ def _show_explanation(explanation: Explanation) -> None:
 def show_hits(found: Hits, as_json: bool) -> None:
     """Print the hits of a search."""
     if as_json:
-        return _print_json(dataclasses.asdict(found))
+        return print_json(dataclasses.asdict(found))
     for hit in found.hits:
         click.echo(f"{hit.rank:3}. {click.style(_where(hit), bold=True)}  ({hit.score:.3f})")
         click.echo(f"     {_short(hit.text, 300)}")
@@ -241,24 +241,24 @@ def show_document(document: Document, place: tuple[int, int] | None, boxes: Sequ
         if place:
             record["at"] = dataclasses.asdict(document.place(place[0])) | {"start": place[0], "end": place[1]}
             record["boxes"] = [dataclasses.asdict(box) for box in boxes]
-        return _print_json(record)
+        return print_json(record)
     if place is None:
-        click.echo(_safe(document.text), nl=bool(document.text))
+        click.echo(safe(document.text), nl=bool(document.text))
         for note in document.notes:
-            click.echo(_safe(note), err=bool(document.text))
+            click.echo(safe(note), err=bool(document.text))
         return None
     start, end = place
     at = document.place(start)
-    click.echo(f"{_safe(document.path)}\n{', '.join(_details(document.path, at))}\n")
+    click.echo(f"{safe(document.path)}\n{', '.join(_details(document.path, at))}\n")
     before, after = document.text[max(0, start - AROUND) : start], document.text[end : end + AROUND]
-    click.echo(_safe(before) + click.style(_safe(document.text[start:end]), reverse=True) + _safe(after))
+    click.echo(safe(before) + click.style(safe(document.text[start:end]), reverse=True) + safe(after))
     return None
 
 
 def show_status(status: Status, as_json: bool) -> None:
     """Print what is in the library."""
     if as_json:
-        return _print_json(dataclasses.asdict(status))
+        return print_json(dataclasses.asdict(status))
     click.echo(f"{status.library}  ({status.bytes / 1e6:,.1f} MB)")
     click.echo(f"  {status.documents:,} documents, {status.passages:,} passages from {status.sources:,} sources")
     for name, counts in (("kinds", status.kinds), ("languages", status.languages)):
@@ -276,7 +276,7 @@ def show_status(status: Status, as_json: bool) -> None:
 def show_sources(sources: Sequence[Source], as_json: bool) -> None:
     """Print the sources."""
     if as_json:
-        return _print_json({"sources": [{"path": one.path, "added": one.added} for one in sources]})
+        return print_json({"sources": [{"path": one.path, "added": one.added} for one in sources]})
     for one in sources:
         click.echo(f"{datetime.datetime.fromtimestamp(one.added).astimezone():%Y-%m-%d}  {one.path}")
     if not sources:
@@ -287,7 +287,7 @@ def show_sources(sources: Sequence[Source], as_json: bool) -> None:
 def show_removed(removed: Mapping[str, int], as_json: bool) -> None:
     """Print how many files left the library for each path."""
     if as_json:
-        return _print_json({"removed": dict(removed)})
+        return print_json({"removed": dict(removed)})
     for path, count in removed.items():
         click.echo(f"{count:,} files left the library: {path}")
     return None
@@ -296,7 +296,7 @@ def show_removed(removed: Mapping[str, int], as_json: bool) -> None:
 def show_checks(checks: Sequence[Check], as_json: bool) -> None:
     """Print what the doctor found."""
     if as_json:
-        return _print_json({"ok": all(one.ok for one in checks), "checks": [dataclasses.asdict(one) for one in checks]})
+        return print_json({"ok": all(one.ok for one in checks), "checks": [dataclasses.asdict(one) for one in checks]})
     for one in checks:
         mark = click.style("ok  ", fg="green") if one.ok else click.style("FAIL", fg="red")
         click.echo(f"{mark}  {one.name}: {one.found}" + (f"\n        try: {one.repair}" if one.repair else ""))
@@ -306,7 +306,7 @@ def show_checks(checks: Sequence[Check], as_json: bool) -> None:
 def show_reindexed(done: Mapping[str, int], as_json: bool) -> None:
     """Print how many passages each index was made anew with."""
     if as_json:
-        return _print_json({"reindexed": dict(done)})
+        return print_json({"reindexed": dict(done)})
     for name, count in done.items():
         click.echo(f"{name}: {count:,} passages")
     return None
@@ -315,7 +315,7 @@ def show_reindexed(done: Mapping[str, int], as_json: bool) -> None:
 def show_moved(done: Moved, as_json: bool) -> None:
     """Print how much has a new place."""
     if as_json:
-        return _print_json(dataclasses.asdict(done))
+        return print_json(dataclasses.asdict(done))
     click.echo(f"{done.files:,} files have a new place; quoth sync compares them with the disk")
     return None
 
@@ -334,44 +334,44 @@ def show_exported(done: Exported, as_json: bool) -> None:
 def show_backup(done: Backup, as_json: bool) -> None:
     """Print what was backed up."""
     if as_json:
-        return _print_json(dataclasses.asdict(done))
+        return print_json(dataclasses.asdict(done))
     counts = f"{done.documents:,} documents, {done.passages:,} passages"
-    click.echo(_safe(f"{done.file}  {counts} · {done.bytes / 1e6:,.1f} MB · {done.seconds:.1f} s"))
+    click.echo(safe(f"{done.file}  {counts} · {done.bytes / 1e6:,.1f} MB · {done.seconds:.1f} s"))
     for note in done.notes:
-        click.echo(_safe(f"  note: {note}"))
+        click.echo(safe(f"  note: {note}"))
     return None
 
 
 def show_restored(done: Restored, as_json: bool) -> None:
     """Print what was restored, and where the library is that was there."""
     if as_json:
-        return _print_json(dataclasses.asdict(done))
+        return print_json(dataclasses.asdict(done))
     counts = f"{done.documents:,} documents, {done.passages:,} passages"
-    click.echo(_safe(f"{done.library}  {counts} restored and checked · {done.seconds:.1f} s"))
+    click.echo(safe(f"{done.library}  {counts} restored and checked · {done.seconds:.1f} s"))
     if done.encoded:
         click.echo(f"  {done.encoded:,} passages were encoded anew, because the backup lacked their vectors")
     for note in done.notes:
-        click.echo(_safe(f"  note: {note}"))
+        click.echo(safe(f"  note: {note}"))
     if done.before:
-        click.echo(_safe(f"  the library that was there is now {done.before}: delete it when you need it no more"))
+        click.echo(safe(f"  the library that was there is now {done.before}: delete it when you need it no more"))
     return None
 
 
-def _print_json(record: Mapping[str, object]) -> None:
+def print_json(record: Mapping[str, object]) -> None:
     click.echo(json.dumps(record))
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """The text with characters that command a terminal written out."""
     return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _quoted(text: str) -> str:
-    return f"“{_safe(text)}”"
+    return f"“{safe(text)}”"
 
 
 def _short(text: str, limit: int = 200) -> str:
-    line = _safe(" ".join(text.split()))
+    line = safe(" ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -386,4 +386,4 @@ def _details(path: str, at: Place | Quote | Hit) -> list[str]:
 
 def _where(found: Quote | Hit) -> str:
     details = _details(found.document, found)
-    return _safe(" · ".join([found.document, *details])).replace("\n", "\\n")
+    return safe(" · ".join([found.document, *details])).replace("\n", "\\n")

@@ -71,7 +71,7 @@ def _changes(parts: Parts, sources: Sequence[Source], poll: bool) -> Iterator[se
     def counts(_: Change, path: str) -> bool:
         """Whether a change is of a file that a sync would look at: not of the library itself, nor an editor's."""
         source = next((one.path for one in sources if inside(path, one.path)), "")
-        *folders, name = Path(path.removeprefix(source).lstrip(os.sep) or os.path.basename(path)).parts
+        *folders, name = Path(path.removeprefix(source).lstrip(os.sep)).parts or [Path(path).name]
         noise = is_noise(name, False) or any(is_noise(folder, True) for folder in folders)
         return not noise and not inside(path, str(parts.folder))
 
