@@ -325,9 +325,9 @@ def show_exported(done: Exported, as_json: bool) -> None:
     if done.file == "-":
         return None
     if as_json:
-        return _print_json(dataclasses.asdict(done))
+        return print_json(dataclasses.asdict(done))
     size = f"{done.bytes / 1e6:,.1f} MB · {done.seconds:.1f} s"
-    click.echo(_safe(f"{done.file}  {done.documents:,} documents · {size}"))
+    click.echo(safe(f"{done.file}  {done.documents:,} documents · {size}"))
     return None
 
 
