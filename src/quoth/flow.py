@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from quoth.ingest.worker import Outcome
     from quoth.types import Floats
 
-SLICE = 512
-"""Passages that are encoded without looking whether the run was stopped: about two seconds."""
+SLICE = 1024
+"""Passages that are encoded without looking whether the run was stopped: about five seconds on two cores."""
 WAY = 3
 """Batches on their way at once: one is written, one encoded, one waits."""
 
