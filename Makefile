@@ -8,7 +8,7 @@ export QUOTH_DATA
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test docs bench lock
+.PHONY: help setup run check test test-slow test-all docs bench lock
 
 help:     ## print this
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -30,8 +30,13 @@ run: $(VENV)/.run  ## install, add this project's own files, ask a question, pri
 	$(BIN)/quoth --library .quoth add README.md docs examples
 	$(BIN)/quoth --library .quoth ask "What does it cost if the burner nozzle has to be replaced?"
 
-test: $(VENV)/.dev  ## run every test
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## run the tests, without the slow ones: under ten minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.dev  ## run the slow tests: kills, full disks, files of 200 MB
+	$(BIN)/python -m pytest -m slow --durations 10
+
+test-all: test test-slow  ## run every test
 
 check: $(VENV)/.dev  ## lint, format, types, architecture, docs
 	$(BIN)/ruff check .
