@@ -182,19 +182,19 @@ def test_links_and_devices_are_not_followed() -> None:
 
 
 def test_a_lost_member_is_named_and_the_others_are_read() -> None:
-    files = {"key.txt": NOTE, "photo.png": b"\x89PNG\r\n\x1a\n\0\0\0", "broken.pdf": b"%PDF-1.7 nothing"}
+    files = {"key.txt": NOTE, "song.mp3": b"ID3\3\0\0\0\0\0", "broken.pdf": b"%PDF-1.7 nothing"}
     found = read_archive(zipped(files), "/x/a.zip")
     assert texts(found) == {"": "", "#key.txt": NOTE.decode()}
     first, second, third, fourth = notes(found)
     assert first == "1 of the archive's 3 files cannot be read"
     assert second.startswith("broken.pdf: ")
     assert third == "1 of the archive's 3 files are of kinds that Quoth does not read"
-    assert fourth == "photo.png: is a PNG image, which Quoth does not read"
+    assert fourth == "song.mp3: is an MP3 recording, which Quoth does not read"
 
 
-def test_an_archive_of_pictures_is_no_failure() -> None:
+def test_an_archive_of_recordings_is_no_failure() -> None:
     with pytest.raises(OtherKind, match="none of the archive's 2 files is of a kind that Quoth reads"):
-        read_archive(zipped({"a.png": b"\x89PNG\r\n\x1a\n\0\0\0", "b.png": b"\x89PNG\r\n\x1a\n\0\1\0"}), "/x/a.zip")
+        read_archive(zipped({"a.mp3": b"ID3\3\0\0\0\0\0", "b.mp3": b"ID3\4\0\0\0\0\1"}), "/x/a.zip")
 
 
 def test_documents_that_are_zips_are_no_archives(tmp_path: Path) -> None:
