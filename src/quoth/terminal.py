@@ -32,6 +32,7 @@ UNSAFE = re.compile("[\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\
 """Characters by which a file could move the cursor, set colours or turn text around on a terminal."""
 AROUND = 400
 """Characters shown before and after the place that `show --at` names."""
+KEPT = "  kept: the file itself; the library's files may hold its words for a while (quoth forget, instead, erases)"
 
 
 def day(text: str | None) -> float | None:
@@ -289,7 +290,9 @@ def show_removed(removed: Mapping[str, int], as_json: bool) -> None:
     if as_json:
         return print_json({"removed": dict(removed)})
     for path, count in removed.items():
-        click.echo(f"{count:,} files left the library: {path}")
+        click.echo(safe(f"{count:,} files left the library: {path}"))
+    if removed:
+        click.echo(KEPT)
     return None
 
 

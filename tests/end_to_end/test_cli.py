@@ -130,6 +130,13 @@ def test_pdf_pages_and_boxes(quoth: Quoth) -> None:
     assert all(0 <= box["left"] < box["right"] <= 612 and 0 <= box["bottom"] < box["top"] <= 800 for box in boxes)
 
 
+def test_remove_says_what_it_keeps(filled: Quoth, notes: Path) -> None:
+    done = filled("remove", str(notes / "garden.md"))
+    assert done.out.splitlines()[0] == f"1 files left the library: {notes / 'garden.md'}"
+    assert "kept: the file itself" in done.out.splitlines()[1] and "quoth forget" in done.out.splitlines()[1]
+    assert (notes / "garden.md").exists()
+
+
 def test_status_sources_remove_doctor(filled: Quoth, notes: Path) -> None:
     status = filled("status", "--json").json
     assert (status["documents"], status["sources"], status["kinds"]) == (5, 1, {"markdown": 2, "text": 2, "code": 1})
