@@ -86,8 +86,10 @@ def _changes(parts: Parts, sources: Sequence[Source], poll: bool) -> Iterator[se
         raise_interrupt=True,
         ignore_permission_denied=True,
     )
+    before = {one.path for one in sources}  # they may have changed before the system was asked to tell
     for changes in stream:
-        yield {path for _, path in changes}
+        yield before | {path for _, path in changes}
+        before = set()
 
 
 def _synced(parts: Parts, sources: Sequence[Source], options: Options, watch: Watcher) -> Report | None:
