@@ -281,6 +281,17 @@ def searching() -> str:
     return table(head, rows) + run_line(record, "searching")
 
 
+def watch() -> str:
+    """How soon a change is in the answers."""
+    if not is_measured("watch"):
+        return "Not measured yet: `make bench`.\n"
+    record = result("watch")
+    said = f"{record['changes']:,} changes, {record['notes']:,} notes, {record['passages']:,} passages"
+    rows = [[said, *(f"{record['seconds'][name]:.2f} s" for name in ("median", "p95", "max"))]]
+    head = ["from the last write to being found", "median", "95th percentile", "slowest"]
+    return table(head, rows) + run_line(record, "watch")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "retrieval": retrieval,
@@ -292,6 +303,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "adding": adding,
     "adding-beside": adding_beside,
     "robustness": robustness,
+    "watch": watch,
 }
 
 

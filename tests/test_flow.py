@@ -168,6 +168,7 @@ def test_an_error_of_the_writing_comes_out_and_keeps_what_was_written(
     assert all(check.ok for check in library.doctor() if check.name in ("words", "vectors"))
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_no_thread_and_no_process(library: Library, tmp_path: Path) -> None:
     folder = many(tmp_path / "many", 60)
 
@@ -184,6 +185,7 @@ def test_an_interrupt_leaves_no_thread_and_no_process(library: Library, tmp_path
     assert library.sync().added == 60 - written
 
 
+@pytest.mark.slow
 def test_ctrl_c_of_a_process_ends_its_workers(tmp_path: Path, quoth: Quoth) -> None:
     folder, library = many(tmp_path / "many"), tmp_path / "library"
     command = [sys.executable, "-m", "quoth", "--library", str(library), "add", str(folder)]

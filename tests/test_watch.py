@@ -109,6 +109,7 @@ def test_what_editors_leave_while_they_save_is_not_read(watching: Watching, note
     assert watching.count("updated") == 1
 
 
+@pytest.mark.slow
 def test_a_source_that_vanishes_is_waited_for(watching: Watching, notes: Path, tmp_path: Path) -> None:
     before = watching.paths()
     notes.rename(tmp_path / "unplugged")
@@ -133,6 +134,7 @@ def test_a_source_that_another_process_adds_is_watched(watching: Watching, tmp_p
     watching.wait(lambda: "two.txt" in watching.paths())
 
 
+@pytest.mark.slow
 def test_a_library_inside_its_source_does_not_watch_itself(tmp_path: Path, notes: Path) -> None:
     inner = notes / "library"
     with Library.open(inner) as library:
