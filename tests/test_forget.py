@@ -150,3 +150,7 @@ def test_what_is_not_there_cannot_be_forgotten(tmp_path: Path, notes: Path) -> N
         with pytest.raises(NotFound):
             library.forget(tmp_path / "elsewhere", watch=seen.append)
         assert library.status().files == 5
+        library.remove(notes / "garden.md")
+        with pytest.raises(NotFound) as removed:
+            library.forget(notes / "garden.md")
+        assert removed.value.hint and "add it again, then forget it" in removed.value.hint

@@ -191,7 +191,9 @@ class Library:
         """
         from quoth.forget import forget
 
-        place, source, files = self._lying_at(path)
+        place, source, files = self._lying_at(
+            path, "quoth sources; what was removed before: add it again, then forget it"
+        )
         return forget(self._parts, place, source, files, verify, watch)
 
     def jobs(self) -> list[Job]:
@@ -417,14 +419,16 @@ class Library:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _lying_at(self, path: str | os.PathLike[str]) -> tuple[str, Source | None, list[File]]:
+    def _lying_at(
+        self, path: str | os.PathLike[str], hint: str = "quoth sources"
+    ) -> tuple[str, Source | None, list[File]]:
         """The place, the source there if it is one, and all files at or below it, which are to go."""
         self._writable()
         place = _absolute(path)
         source = next((one for one in self.sources() if one.path == place), None)
         files = [file for file in self._parts.catalog.files() if inside(file.path, place)]
         if not source and not files:
-            raise NotFound(f"{place} is not in this library", "quoth sources")
+            raise NotFound(f"{place} is not in this library", hint)
         return place, source, files
 
     def _writable(self) -> None:
