@@ -31,7 +31,7 @@ from quoth.ingest.worker import TEXT
 from quoth.lock import writer
 from quoth.parts import Parts, check_encoder, inside
 from quoth.rebuild import recover
-from quoth.sync import FILES, PASSAGES, _is_same, _Plan, _write, disk
+from quoth.sync import FILES, PASSAGES, Plan, disk, is_same, write_batch
 from quoth.types import Document, Mark, MarkKind, Progress, Report, Watcher
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _documents(parts: Parts, stream: BinaryIO, name: str, report: Report, watch:
     """Cuts, encodes and writes what the lines say, a batch at a time."""
     lines = _Lines(stream, name)
     wrong = None
-    with Flow[_Plan](parts, lambda batch: _write(parts, batch, report, flow.vectors)) as flow:
+    with Flow[Plan](parts, lambda batch: write_batch(parts, batch, report, flow.vectors)) as flow:
         try:
             _batches(parts, lines, flow, report, watch)
         except _Wrong as error:
@@ -147,17 +147,17 @@ def _documents(parts: Parts, stream: BinaryIO, name: str, report: Report, watch:
         raise ReadError(f"line {lines.number} of {name}: {wrong}", hint)
 
 
-def _batches(parts: Parts, lines: _Lines, flow: Flow[_Plan], report: Report, watch: Watcher) -> None:
+def _batches(parts: Parts, lines: _Lines, flow: Flow[Plan], report: Report, watch: Watcher) -> None:
     """Hands over what the lines say, in batches of whole files."""
     head = lines.head()
     plans = _plans(parts, head)
-    batch: list[tuple[_Plan, Outcome]] = []
+    batch: list[tuple[Plan, Outcome]] = []
     documents = waiting = 0
     of = _field(head, "documents", int)
     at = Progress("importing", 0, of, 0, 0, of)
     for source, outcome in _outcomes(lines, plans):
         documents += len(outcome.documents)
-        if _is_same(plans[source], outcome):
+        if is_same(plans[source], outcome):
             outcome = replace(outcome, documents=())
         batch.append((plans[source], outcome))
         waiting += sum(len(passages) for _, passages in outcome.documents)
@@ -210,7 +210,7 @@ class _Lines:
         return record
 
 
-def _plans(parts: Parts, head: Record) -> dict[str, _Plan]:
+def _plans(parts: Parts, head: Record) -> dict[str, Plan]:
     """What is known of each source of an export; sources are registered as they were."""
     plans = {}
     for one in _field(head, "sources", list):
@@ -219,7 +219,7 @@ def _plans(parts: Parts, head: Record) -> dict[str, _Plan]:
         path, added = _path(one, "path"), _number(one, "added")
         found = next((known for known in parts.catalog.sources() if inside(path, known.path)), None)
         source: Source = found or register(parts.catalog, path, added, one.get("archives") is True)
-        plans[path] = _Plan(source, {file.path: file for file in parts.catalog.files(source.id)})
+        plans[path] = Plan(source, {file.path: file for file in parts.catalog.files(source.id)})
     return plans
 
 

@@ -39,7 +39,7 @@ FORGOTTEN = "forgotten (quoth add with its own path lets it in again)"
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """What one source needs."""
 
     source: Source
@@ -171,7 +171,7 @@ def _source_of(parts: Parts, place: str, archives: bool) -> Source:
     return parts.catalog.add_source(place, archives)
 
 
-def _plan(parts: Parts, source: Source, again: bool, report: Report) -> _Plan | None:
+def _plan(parts: Parts, source: Source, again: bool, report: Report) -> Plan | None:
     """What changed in a source since the last run; None when it is gone as a whole.
 
     With `again`, files that were not read are tried once more.
@@ -181,7 +181,7 @@ def _plan(parts: Parts, source: Source, again: bool, report: Report) -> _Plan | 
         report.failed.append(Failure(source.path, "the source is not there; nothing of it was removed", hint))
         return None
     known = {file.path: file for file in parts.catalog.files(source.id)}
-    plan = _Plan(source, known)
+    plan = Plan(source, known)
     seen: set[str] = set()
     unread: list[str] = []
     own = str(parts.folder) + os.sep
@@ -224,7 +224,7 @@ def _stays(file: File, report: Report) -> None:
         report.skipped.append(Skip(file.path, file.reason))
 
 
-def _find_moved(plan: _Plan) -> None:
+def _find_moved(plan: Plan) -> None:
     """Pair new files with gone ones of the same content: a moved file keeps its passages."""
     gone = {(file.size, file.sha256): file for file in plan.gone if file.state == "read"}
     sizes = {size for size, _ in gone}
@@ -241,7 +241,7 @@ def _find_moved(plan: _Plan) -> None:
     plan.gone = [file for file in plan.gone if file.id not in paired]
 
 
-def _leave_out_forgotten(parts: Parts, plan: _Plan, report: Report) -> None:
+def _leave_out_forgotten(parts: Parts, plan: Plan, report: Report) -> None:
     """Skip new files that were forgotten, or whose folder was."""
     places = {
         found.path: (found.path, *map(str, Path(found.path).parents))
@@ -257,7 +257,7 @@ def _leave_out_forgotten(parts: Parts, plan: _Plan, report: Report) -> None:
 # -- doing it --------------------------------------------------------------------------------------
 
 
-def _read(parts: Parts, plans: Sequence[_Plan], options: Options, run: Running) -> None:
+def _read(parts: Parts, plans: Sequence[Plan], options: Options, run: Running) -> None:
     """Read, split, encode and write the files of all plans; the four go on at the same time."""
     from quoth.embed.packaged import FOLDER
     from quoth.ingest.worker import ReadPool, ToRead
@@ -270,9 +270,9 @@ def _read(parts: Parts, plans: Sequence[_Plan], options: Options, run: Running) 
     at = Progress("reading", 0, len(wanted), 0, 0, sum(found.size for _, found in wanted))
     sizes = {found.path: found.size for _, found in wanted}
 
-    def write(batch: Encoded[_Plan]) -> None:
+    def write(batch: Encoded[Plan]) -> None:
         nonlocal at
-        _write(parts, batch, run.report, flow.vectors)
+        write_batch(parts, batch, run.report, flow.vectors)
         size = sum(sizes[outcome.path] for _, outcome in batch.outcomes)
         at = replace(
             at, files=at.files + len(batch.outcomes), bytes=at.bytes + size, passages=run.report.passages
@@ -281,13 +281,13 @@ def _read(parts: Parts, plans: Sequence[_Plan], options: Options, run: Running) 
     workers = options.workers or min(4, os.cpu_count() or 1)
     with (
         ReadPool(FOLDER / "tokenizer.json", workers=workers, timeout=options.timeout) as pool,
-        Flow[_Plan](parts, write) as flow,
+        Flow[Plan](parts, write) as flow,
     ):
         reads = (ToRead(found.path, options.passwords, "", plan.source.archives) for plan, found in wanted)
-        batch: list[tuple[_Plan, Outcome]] = []
+        batch: list[tuple[Plan, Outcome]] = []
         waiting = 0
         for (plan, _), outcome in zip(wanted, pool.map(reads), strict=True):
-            if _is_same(plan, outcome):
+            if is_same(plan, outcome):
                 outcome = replace(outcome, documents=())
             batch.append((plan, outcome))
             waiting += sum(len(passages) for _, passages in outcome.documents)
@@ -301,7 +301,7 @@ def _read(parts: Parts, plans: Sequence[_Plan], options: Options, run: Running) 
     run.watch(at)
 
 
-def _write(parts: Parts, batch: Encoded[_Plan], report: Report, lock: Lock) -> None:
+def write_batch(parts: Parts, batch: Encoded[Plan], report: Report, lock: Lock) -> None:
     """Write a batch: the indexes first, which know the passages before the catalog does, then source by source."""
     import numpy as np
 
@@ -322,7 +322,7 @@ def _write(parts: Parts, batch: Encoded[_Plan], report: Report, lock: Lock) -> N
             old = plan.known.get(outcome.path)
             if outcome.reason:
                 unread.append(_remembered(plan.source, outcome, report))
-            elif old and _is_same(plan, outcome):
+            elif old and is_same(plan, outcome):
                 parts.catalog.touch(old, outcome.size, outcome.mtime_ns)
                 report.unchanged += 1
             else:
@@ -338,7 +338,7 @@ def _write(parts: Parts, batch: Encoded[_Plan], report: Report, lock: Lock) -> N
             forget_passages(parts, gone)
 
 
-def _is_same(plan: _Plan, outcome: Outcome) -> bool:
+def is_same(plan: Plan, outcome: Outcome) -> bool:
     """Whether a file that was read again has the content it had."""
     old = plan.known.get(outcome.path)
     return bool(old and old.state == "read" and not outcome.reason and old.sha256 == outcome.sha256)
