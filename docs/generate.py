@@ -220,6 +220,21 @@ def adding_beside() -> str:
     return table(head, rows) + run_line(record, "adding")
 
 
+def crash() -> str:
+    """What kill -9 at random moments left behind."""
+    if not is_measured("crash"):
+        return "Not measured yet: `make bench`.\n"
+    record = result("crash")
+    rows = [
+        [f"`{name}`", f"{one['seconds']:.1f} s", f"{one['kills']:,}", f"{one['while_running']:,}"]
+        for name, one in record["commands"].items()
+    ]
+    names = ("lost", "doubled", "half", "unreadable", "remembered")
+    found = ", ".join(f"{name} **{record[name]:,}**" for name in names)
+    first = table(["command", "takes", "kills", "of them while it ran"], rows)
+    return f"{first}\nAfter {record['kills']:,} kills: {found}.\n" + run_line(record, "crash")
+
+
 def robustness() -> str:
     """What became of hostile and broken files."""
     if not is_measured("robustness"):
@@ -302,6 +317,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "searching": searching,
     "adding": adding,
     "adding-beside": adding_beside,
+    "crash": crash,
     "robustness": robustness,
     "watch": watch,
 }

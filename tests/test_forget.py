@@ -154,3 +154,24 @@ def test_what_is_not_there_cannot_be_forgotten(tmp_path: Path, notes: Path) -> N
         with pytest.raises(NotFound) as removed:
             library.forget(notes / "garden.md")
         assert removed.value.hint and "add it again, then forget it" in removed.value.hint
+
+
+def test_a_forget_that_was_cut_off_is_finished_by_whoever_writes_next(
+    tmp_path: Path, notes: Path, secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Library.open(tmp_path / "library") as library:
+        library.add([notes])
+        with monkeypatch.context() as patched:
+            patched.setattr("quoth.forget.erase_removed", cut)
+            with pytest.raises(KeyboardInterrupt):
+                library.forget(secret)
+        assert b"heirloom"[:7] in bytes_of(tmp_path / "library")
+        assert [check.repair for check in library.doctor() if check.name == "forget"] == ["quoth sync"]
+        report = library.sync()
+        assert "erased now" in report.notes[0]
+        assert [one.path for one in report.skipped] == [str(secret)]
+        assert b"heirloom"[:7] not in bytes_of(tmp_path / "library")
+        assert all(check.ok for check in library.doctor())

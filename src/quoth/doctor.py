@@ -124,6 +124,8 @@ def _state(parts: Parts) -> Iterator[Check]:
         yield Check("writer", False, "a run was cut off; what it had written is kept", "quoth sync")
     else:
         yield Check("writer", True, "nobody is writing")
+    if parts.catalog.get("erasing") == "1" and not writing:
+        yield Check("forget", False, "a forget was cut off before everything was erased", "quoth sync")
     gone = [source.path for source in parts.catalog.sources() if not os.path.lexists(source.path)]
     for path in gone:
         yield Check("source", False, f"{path} is not there", f"quoth remove {path}")

@@ -27,8 +27,8 @@ from quoth.catalog import File, Source, erase, jobs
 from quoth.errors import LibraryError
 from quoth.lock import writer
 from quoth.parts import Parts
-from quoth.rebuild import delete_folder, rebuild
-from quoth.sync import disk, forget_passages
+from quoth.rebuild import erase_removed
+from quoth.sync import disk
 from quoth.types import Document, Progress, Watcher
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ LENGTH, SHORTEST = 24, 8
 """Characters of a stretch; bytes that a canary has at least."""
 PIECE = 1 << 24
 """Bytes of a file that are searched at once."""
-WAIT = 10.0
-"""Seconds to wait for readers that keep the write-ahead log in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +92,15 @@ def forget(
         paths = [place, *(file.path for file in files), *(one.path for one in documents)]
         canaries = _canaries(parts, documents, paths, erase.passages_of(parts.catalog, numbers)) if verify else []
         before = _search(parts.folder, canaries, watch)
+        # so that whoever writes next finishes what a kill cuts off, and nothing comes back meanwhile
+        parts.catalog.note({"erasing": "1"})
+        if not source:
+            jobs.bury(parts.catalog, [place])
+        records = jobs.scrub(parts.catalog, place, paths)
         gone = parts.catalog.remove(numbers)
         if source:
             parts.catalog.remove_source(source.id)
-        else:
-            jobs.bury(parts.catalog, [place])
-        records = jobs.scrub(parts.catalog, place, paths)
-        notes = _erase(parts, gone, watch)
+        notes = erase_removed(parts, watch)
         after = _search(parts.folder, canaries, watch)
         shared = erase.held(parts.catalog, [one.words for one in after])
         parts.secure()
@@ -114,18 +114,11 @@ def forget(
     )  # fmt: skip
 
 
-def _erase(parts: Parts, gone: Sequence[int], watch: Watcher) -> list[str]:
-    """Rewrite all files without these passages; what could not be done, in sentences."""
-    watch(Progress("erasing", 0, 0, len(gone)))
-    forget_passages(parts, gone)
-    for index in (parts.vectors, *parts.other_vectors()):
-        index.erase()
-    rebuild(parts, "words", watch)
-    for left in [*parts.folder.glob("*.new"), *parts.folder.glob("vectors/*.new")]:
-        delete_folder(left)
-    if erase.compact(parts.catalog, WAIT):
-        return []
-    return ["another process reads the library and keeps its write-ahead log in use"]
+def finish(parts: Parts, watch: Watcher) -> None:
+    """Erase what an earlier forget had taken out of the catalog when it was cut off."""
+    if parts.catalog.get("erasing") == "1":
+        with writer(parts.folder), disk(parts.folder):
+            erase_removed(parts, watch)
 
 
 # -- the proof -------------------------------------------------------------------------------------

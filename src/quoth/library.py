@@ -189,8 +189,10 @@ class Library:
         A later sync leaves it out; adding its own path lets it in again. With `verify`, every file of the
         library is searched for it afterwards, and `LibraryError` raised if anything is found.
         """
-        from quoth.forget import forget
+        from quoth.forget import finish, forget
 
+        self._writable()
+        finish(self._parts, watch)
         place, source, files = self._lying_at(
             path, "quoth sources; what was removed before: add it again, then forget it"
         )

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quoth.catalog import FoundPassage
+from quoth.catalog import FoundPassage, erase
 from quoth.errors import NotFound
 from quoth.jobs import running
 from quoth.lock import writer
@@ -23,6 +23,8 @@ from quoth.types import Options, Passage, Progress, Watcher
 if TYPE_CHECKING:
     from quoth.types import Encoder, Ids, Vectors
 
+WAIT = 10.0
+"""Seconds to wait for readers that keep the write-ahead log in use."""
 Write = Callable[["Ids", Sequence[str], Sequence[str]], None]
 """Writes passages to an index: their ids, what is encoded of each, and their languages."""
 PASSAGES = 1024
@@ -34,6 +36,8 @@ def recover(parts: Parts, cut_off: bool, watch: Watcher) -> list[str]:
     import numpy as np
 
     done = []
+    if parts.catalog.get("erasing") == "1":
+        done += ["what was being forgotten when a run was cut off is erased now", *erase_removed(parts, watch)]
     for name in parts.missing():
         rebuild(parts, name, watch)
         done.append(f"the {name.rstrip('s')} index was missing and has been rebuilt from the catalog")
@@ -50,6 +54,34 @@ def recover(parts: Parts, cut_off: bool, watch: Watcher) -> list[str]:
             _fill(parts, write, lost, watch)
             done.append(f"{len(lost):,} passages were missing from an index and were put back from the catalog")
     return done
+
+
+def forget_passages(parts: Parts, ids: Sequence[int]) -> None:
+    """Take passages out of the indexes, also those of another encoder, after the catalog let go of them."""
+    import numpy as np
+
+    if ids:
+        gone = np.array(ids, dtype=np.int64)
+        parts.words.remove(gone)
+        for index in (parts.vectors, *parts.other_vectors()):
+            index.remove(gone)
+
+
+def erase_removed(parts: Parts, watch: Watcher) -> list[str]:
+    """Rewrite all files without what the catalog does not hold any more; what could not be done, in sentences."""
+    import numpy as np
+
+    watch(Progress("erasing", 0, 0))
+    known = parts.catalog.passage_ids()
+    for index in (parts.vectors, *parts.other_vectors()):
+        index.remove(np.setdiff1d(index.ids(), known, assume_unique=True))
+        index.erase()
+    rebuild(parts, "words", watch)
+    for left in [*parts.folder.glob("*.new"), *parts.folder.glob("vectors/*.new")]:
+        delete_folder(left)
+    whole = erase.compact(parts.catalog, WAIT)
+    parts.catalog.note({"erasing": "0" if whole else "1"})
+    return [] if whole else ["another process reads the library and keeps its write-ahead log in use"]
 
 
 def reindex(parts: Parts, names: Sequence[str], watch: Watcher) -> dict[str, int]:

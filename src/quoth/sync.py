@@ -27,7 +27,7 @@ from quoth.ingest.walk import Found, walk
 from quoth.jobs import Running, options_of, running
 from quoth.lock import writer
 from quoth.parts import Parts, check_encoder, inside
-from quoth.rebuild import recover
+from quoth.rebuild import forget_passages, recover
 from quoth.types import Failure, Options, Progress, Report, Skip, Watcher
 
 if TYPE_CHECKING:
@@ -90,21 +90,13 @@ def sync(
 def remove(parts: Parts, source: Source | None, files: Sequence[File]) -> int:
     """Take files, and a source when all of it goes, out of the library; how many files went."""
     with writer(parts.folder), disk(parts.folder):
+        before = parts.catalog.get("writing") or "0"
+        parts.catalog.note({"writing": "1"})  # so that a kill in the middle is seen, and swept up after
         forget_passages(parts, parts.catalog.remove([file.id for file in files]))
         if source:
             parts.catalog.remove_source(source.id)
+        parts.catalog.note({"writing": before})
     return len(files)
-
-
-def forget_passages(parts: Parts, ids: Sequence[int]) -> None:
-    """Take passages out of the indexes, also those of another encoder, after the catalog let go of them."""
-    import numpy as np
-
-    if ids:
-        gone = np.array(ids, dtype=np.int64)
-        parts.words.remove(gone)
-        for index in (parts.vectors, *parts.other_vectors()):
-            index.remove(gone)
 
 
 @contextmanager
