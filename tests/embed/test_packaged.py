@@ -131,3 +131,25 @@ def test_open_refuses_what_names_no_encoder(spec: str) -> None:
     with pytest.raises(UsageError) as refused:
         embed.open(spec)
     assert refused.value.hint
+
+
+def test_a_long_encode_ends_at_the_next_pulse_and_the_encoder_goes_on() -> None:
+    encoder = PackagedEncoder()
+    texts = [f"note {number} " + "about the rain and the wind " * 20 for number in range(400)]
+    whole = encoder.encode(texts)
+    calls = 0
+
+    def stop() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+
+    token = embed.pulse.set(stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            encoder.encode(texts)
+    finally:
+        embed.pulse.reset(token)
+    assert calls == 3
+    assert np.array_equal(encoder.encode(texts), whole)

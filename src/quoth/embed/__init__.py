@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, cast
 
 from quoth.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from quoth.types import Encoder
 
 PACKAGED = "minilm"
+pulse: ContextVar[Callable[[], None]] = ContextVar("pulse", default=lambda: None)
+"""What an encoder calls between two inferences: raising from it ends a long `encode` within a moment."""
 
 
 def open(spec: str = PACKAGED, threads: int = 0) -> Encoder:

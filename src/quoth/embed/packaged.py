@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer
 
+from quoth.embed import pulse
 from quoth.embed.runtime import ov
 from quoth.errors import ModelError
 
@@ -70,13 +71,16 @@ class PackagedEncoder:
         count = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         idle = deque(model.create_infer_request() for _ in range(count))
         running: deque[tuple[ov.InferRequest, list[int]]] = deque()
-        for places, inputs in batches(rows):
-            if not idle:
-                idle.append(_collected(*running.popleft(), vectors))
-            idle[0].start_async(inputs)
-            running.append((idle.popleft(), places))
-        for request, places in running:
-            _collected(request, places, vectors)
+        try:
+            for places, inputs in batches(rows):
+                pulse.get()()
+                if not idle:
+                    idle.append(_collected(*running.popleft(), vectors))
+                idle[0].start_async(inputs)
+                running.append((idle.popleft(), places))
+        finally:
+            for request, places in running:
+                _collected(request, places, vectors)
         return vectors
 
     def count(self, texts: Sequence[str]) -> list[int]:
