@@ -22,8 +22,8 @@ from quoth.errors import LibraryError, Locked, NotFound, TooNew, UsageError
 from quoth.restore import restore
 
 QUESTION = "When were the tomatoes planted?"
-OLD = Path(__file__).parent / "data" / "library-v1.tar.gz"
-"""A library as the first version with a catalog of format 1 wrote it, beside the files in it."""
+OLD = [Path(__file__).parent / "data" / f"library-v{version}.tar.gz" for version in (1, 3)]
+"""A library as the first version with a catalog of this format wrote it, beside the files in it."""
 
 
 @pytest.fixture
@@ -433,9 +433,10 @@ def test_what_cannot_move_says_why(notes: Path, tmp_path: Path) -> None:
         assert [one.path for one in library.sources()] == [str(notes / "house"), str(notes / "recipes")]
 
 
-def test_a_library_of_the_first_version_opens_moves_and_is_backed_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("old", OLD, ids=lambda old: old.name)
+def test_a_library_of_an_older_version_opens_moves_and_is_backed_up(old: Path, tmp_path: Path) -> None:
     """Made by the code of the first version in /home/ada: five readable kinds of files and one that is broken."""
-    with tarfile.open(OLD) as tar:
+    with tarfile.open(old) as tar:
         tar.extractall(tmp_path, filter="data")
     (tmp_path / "library").chmod(0o700)
     with Library.open(tmp_path / "library", create=False) as library:
