@@ -29,6 +29,10 @@ LONGEST = 2_400
 """Characters that a passage may have, however few its word pieces (a word too long for the tokenizer is one)."""
 COARSE = 320
 """Characters of a paragraph that is not looked into for sentences."""
+COUNTED = 20_000
+"""Characters beyond which a stretch is cut finer without its word pieces being counted: the count takes memory."""
+AT_ONCE = 1_000_000
+"""Characters whose word pieces are counted at once."""
 STEP = 64
 """Characters between cuts in a run without any border."""
 ASIDE = 80
@@ -219,8 +223,13 @@ def _atoms(
     known: dict[tuple[int, int], int] = {}
     for finer, cost in FINER:
         spans = list(pairwise([*sorted(borders), end]))
-        _count([span for span in spans if span not in known], known, tokenizer, visible)
-        long = [span for span in spans if known[span] > target or len(text[slice(*span)].strip()) > LONGEST // 2]
+        short = [span for span in spans if span not in known and span[1] - span[0] <= COUNTED]
+        _count(short, known, tokenizer, visible)
+        long = [
+            span
+            for span in spans
+            if span not in known or known[span] > target or len(text[slice(*span)].strip()) > LONGEST // 2
+        ]
         if not long:
             break
         for first, last in long:
@@ -238,11 +247,24 @@ def _count(
     visible: Callable[[int, int], str],
 ) -> None:
     """Puts the word pieces of every span into `known`, a bounded number of texts at a time."""
-    for at in range(0, len(spans), 512):
-        some = spans[at : at + 512]
+    for some in _batches(spans):
         texts = [visible(*span).strip() for span in some]  # the tokenizer is slow on long runs of blanks
         batch = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         known.update(zip(some, map(len, batch), strict=True))
+
+
+def _batches(spans: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """The spans in batches of so many, and of so many characters."""
+    batch: list[tuple[int, int]] = []
+    length = 0
+    for span in spans:
+        if batch and (len(batch) == 512 or length + span[1] - span[0] > AT_ONCE):
+            yield batch
+            batch, length = [], 0
+        batch.append(span)
+        length += span[1] - span[0]
+    if batch:
+        yield batch
 
 
 def _add(borders: dict[int, float], more: Iterable[tuple[int, float]]) -> None:

@@ -3,9 +3,10 @@
 Each worker is a fresh interpreter, so that nothing of the calling program (its sockets, its threads, its
 `__main__`) is in it.
 
-Covered: address space (1 GiB), wall-clock time (60 s a file, then the worker is killed and replaced), crashes,
-files that change while they are read, devices and FIFOs, large temporary files, results that are
-too large, pickles that name code (refused), a parent that dies (its workers end).
+Covered: address space (1 GiB), wall-clock time (60 s a file and as much again for every 32 MiB of it, then
+the worker is killed and replaced), crashes, files that change while they are read, devices and FIFOs, large
+temporary files, results that are too large, pickles that name code (refused), a parent that dies (its
+workers end).
 Not covered: a worker may read other files of the user and open sockets; it is a bound on accidents, not a
 prison. Where the `resource` module is missing (Windows), memory is not bounded; on macOS the kernel
 does not enforce the address-space limit.
@@ -42,6 +43,8 @@ FILES = 2_000
 """Files after which a worker is replaced, so that what libraries leak stays small."""
 START = 30.0
 """Seconds within which a worker must have come up."""
+LARGE = 32 * 2**20
+"""Bytes of a file for which its reader has as many seconds again."""
 TRIES = 3
 """How often a file is read that changes while it is read, and how many members may kill an archive's reader."""
 LOOK = "look into it with --archives"
@@ -89,7 +92,7 @@ class ReadPool:
     """Worker processes that read files; use it in a `with` block.
 
     `tokenizer` is the file of the tokenizer that documents are split with; without it they stay whole.
-    `memory` is each worker's address space in bytes, `timeout` is in seconds a file.
+    `memory` is each worker's address space in bytes, `timeout` is in seconds a file and LARGE bytes of it.
     """
 
     def __init__(
@@ -229,6 +232,9 @@ class _Worker:
         try:
             send(self._in, (job.path, job.passwords, job.kind, job.archives, job.without))
             stamp = cast("tuple[str, int, int, bool]", receive(self._out)[0])
+            timer.cancel()
+            timeout = round(timeout * (1 + stamp[1] / LARGE), 1 if timeout < 10 else None)
+            timer = self._timer(timeout)
             answer, size = receive(self._out)
             while isinstance(answer, str):
                 timer.cancel()
