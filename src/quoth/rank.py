@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -190,10 +191,16 @@ def _topics(text: str) -> frozenset[str]:
     return frozenset(word[:STEM] for word in _plain(split) if word not in _NO_TOPIC)
 
 
+@lru_cache(maxsize=65_536)
+def _name_topics(name: str) -> frozenset[str]:
+    """The topics of a title, heading or file name: the same few come up in every search."""
+    return _topics(_ENDING.sub("", name))
+
+
 def _named(name: str, asked: frozenset[str]) -> bool:
     # most names are told apart by their first word, where that is plain
     first = _FIRST.match(name)
     if first and (word := first[1].lower()) not in _NO_TOPIC and word[:STEM] not in asked:
         return False
-    topics = _topics(_ENDING.sub("", name))
+    topics = _name_topics(name)
     return len(topics) >= NAMED and topics <= asked

@@ -33,7 +33,7 @@ from quoth.types import Failure, Options, Progress, Report, Skip, Watcher
 if TYPE_CHECKING:
     from quoth.ingest.worker import Outcome
 
-PASSAGES, FILES, FEW = 2048, 2048, 64
+PASSAGES, FILES, FEW = 2048, 2048, 128
 """Passages or files that make a batch; as few passages as FEW do when the encoder has nothing else to do."""
 FORGOTTEN = "forgotten (quoth add with its own path lets it in again)"
 

@@ -69,7 +69,8 @@ class PackagedEncoder:
         # Requests are waited for here and not in callbacks: a callback lives in a thread of OpenVINO's, and
         # letting go of a model while that thread wants Python's lock never ends.
         count = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        idle = deque(model.create_infer_request() for _ in range(count))
+        # twice as many as run at once, so that none of them waits for Python's lock while another thread has it
+        idle = deque(model.create_infer_request() for _ in range(2 * count))
         running: deque[tuple[ov.InferRequest, list[int]]] = deque()
         try:
             for places, inputs in batches(rows):
