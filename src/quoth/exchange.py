@@ -29,9 +29,9 @@ from quoth.flow import Flow
 from quoth.ingest import UNSTORABLE
 from quoth.ingest.worker import TEXT
 from quoth.lock import writer
-from quoth.parts import Parts, check_encoder, inside
+from quoth.parts import Parts, check_encoder, disk, inside
 from quoth.rebuild import recover
-from quoth.sync import FILES, PASSAGES, Plan, disk, is_same, write_batch
+from quoth.sync import FILES, PASSAGES, Plan, is_same, write_batch
 from quoth.types import Document, Mark, MarkKind, Progress, Report, Watcher
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def import_(parts: Parts, file: str, watch: Watcher) -> Report:
         stream = sys.stdin.buffer if file == "-" else held.enter_context(_opened(file))
         taken = held.enter_context(writer(parts.folder))
         held.enter_context(disk(parts.folder))
+        parts.follow()
         check_encoder(parts)
         report.notes += [*([taken] if taken else []), *recover(parts, False, watch)]
         facts = {"writing": "1", "encoder": parts.encoder_spec, "fingerprint": parts.encoder.fingerprint}

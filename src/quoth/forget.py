@@ -26,9 +26,8 @@ from typing import TYPE_CHECKING
 from quoth.catalog import File, Source, erase, jobs
 from quoth.errors import LibraryError
 from quoth.lock import writer
-from quoth.parts import Parts
+from quoth.parts import Parts, disk
 from quoth.rebuild import erase_removed
-from quoth.sync import disk
 from quoth.types import Document, Progress, Watcher
 
 if TYPE_CHECKING:

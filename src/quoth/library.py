@@ -298,6 +298,7 @@ class Library:
         from quoth import lock
 
         catalog, folder = self._parts.catalog, self._parts.folder
+        self._parts.follow()
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         with catalog.reading():
             counts, kinds, languages = catalog.counts(), catalog.kinds(), catalog.languages()
@@ -344,6 +345,7 @@ class Library:
         """Everything that was checked, with the commands that repair what is wrong."""
         from quoth import doctor
 
+        self._parts.follow()
         return doctor.examine(self._parts)
 
     def recipe(self) -> Recipe:
@@ -397,9 +399,9 @@ class Library:
         from quoth.find import find
 
         started = time.perf_counter()
-        recipe = recipe or self.recipe()
         asked, notes = clean(question)
         notes += self._look_after(watch)
+        recipe = recipe or self.recipe()  # the encoder may have been changed since the last question
         catalog = self._parts.catalog
         with catalog.reading():
             found = find(self._parts, asked, recipe.passages, filters, recipe)

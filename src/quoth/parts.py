@@ -9,7 +9,11 @@ library/
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,6 +124,19 @@ def check_encoder(parts: Parts) -> None:
             f"this library's vectors were made by encoder {known}, but this is {parts.encoder.fingerprint}",
             f"{REINDEX} --encoder {parts.encoder_spec}",
         )
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[None]:
+    """A block in which a full disk is one clear sentence."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError, ValueError) as error:
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if full or "full" in str(error) or "No space left" in str(error):
+            hint = "free some space and run the command again; what was written before is kept"
+            raise LibraryError(f"the disk with the library {folder} is full", hint) from error
+        raise
 
 
 def _create(folder: Path) -> None:

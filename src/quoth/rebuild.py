@@ -17,7 +17,7 @@ from quoth.catalog import FoundPassage, erase
 from quoth.errors import NotFound
 from quoth.jobs import running
 from quoth.lock import writer
-from quoth.parts import Parts
+from quoth.parts import Parts, disk
 from quoth.types import Options, Passage, Progress, Watcher
 
 if TYPE_CHECKING:
@@ -86,7 +86,12 @@ def erase_removed(parts: Parts, watch: Watcher) -> list[str]:
 
 def reindex(parts: Parts, names: Sequence[str], watch: Watcher) -> dict[str, int]:
     """Make these indexes anew; how many passages each holds."""
-    with writer(parts.folder), running(parts.catalog, "reindex", names, Options(), watch) as run:
+    with (
+        writer(parts.folder),
+        disk(parts.folder),
+        running(parts.catalog, "reindex", names, Options(), watch) as run,
+    ):
+        parts.follow()
         return {name: rebuild(parts, name, run.watch) for name in names}
 
 
@@ -121,6 +126,7 @@ def change_encoder(parts: Parts, spec: str, watch: Watcher) -> dict[str, int]:
     encoder = embed.open(spec)
     with ExitStack() as held:
         held.enter_context(writer(parts.folder))
+        held.enter_context(disk(parts.folder))
         run = held.enter_context(running(parts.catalog, "reindex", [f"--encoder={spec}"], Options(), watch))
         old = parts.catalog.get("encoder") or parts.encoder_spec
         fingerprint = parts.catalog.get("fingerprint") or ""

@@ -7,26 +7,22 @@ not know; searches ignore them and the next run sweeps them out.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from quoth.catalog import File, Job, Source, State, jobs
-from quoth.errors import LibraryError
 from quoth.flow import Encoded, Flow, numbered
 from quoth.ingest.kinds import READABLE
 from quoth.ingest.walk import Found, walk
 from quoth.jobs import Running, options_of, running
 from quoth.lock import writer
-from quoth.parts import Parts, check_encoder, inside
+from quoth.parts import Parts, check_encoder, disk, inside
 from quoth.rebuild import forget_passages, recover
 from quoth.types import Failure, Options, Progress, Report, Skip, Watcher
 
@@ -67,6 +63,7 @@ def sync(
     ):
         report = run.report
         report.notes += [taken] if taken else []
+        parts.follow()
         check_encoder(parts)
         report.notes += recover(parts, bool(run.cut_off), run.watch)
         facts = {"writing": "1", "encoder": parts.encoder_spec, "fingerprint": parts.encoder.fingerprint}
@@ -97,19 +94,6 @@ def remove(parts: Parts, source: Source | None, files: Sequence[File]) -> int:
             parts.catalog.remove_source(source.id)
         parts.catalog.note({"writing": before})
     return len(files)
-
-
-@contextmanager
-def disk(folder: Path) -> Iterator[None]:
-    """A block in which a full disk is one clear sentence."""
-    try:
-        yield
-    except (OSError, sqlite3.OperationalError, ValueError) as error:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if full or "full" in str(error) or "No space left" in str(error):
-            hint = "free some space and run the command again; what was written before is kept"
-            raise LibraryError(f"the disk with the library {folder} is full", hint) from error
-        raise
 
 
 # -- what is to be done ----------------------------------------------------------------------------
