@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from quoth.catalog.damage import checked
 from quoth.catalog.records import File, Source
 from quoth.catalog.schema import MIGRATIONS
 from quoth.catalog.sqlite import SCHEMA_VERSION, Catalog
@@ -17,6 +18,7 @@ PAGES = 1024
 """Pages of a snapshot that are copied between two reports."""
 
 
+@checked
 def snapshot(catalog: Catalog, path: Path, watch: Callable[[int, int], None]) -> None:
     """Writes the catalog to a new file, as this thread sees it; inside `catalog.reading()` that is one state.
 
@@ -79,6 +81,7 @@ def encoder_of(path: Path) -> str:
         return ""
 
 
+@checked
 def reroot(catalog: Catalog, sources: Sequence[Source], old: str, new: str) -> int:
     """Gives these sources, which lie at or below `old`, and all that is below them their place below `new`.
 
@@ -100,6 +103,7 @@ def reroot(catalog: Catalog, sources: Sequence[Source], old: str, new: str) -> i
     return files
 
 
+@checked
 def each_file(catalog: Catalog) -> Iterator[tuple[str, File]]:
     """(source, file) of every file, in the order of the paths of both."""
     rows = catalog._connection.execute(
@@ -110,6 +114,7 @@ def each_file(catalog: Catalog) -> Iterator[tuple[str, File]]:
         yield os.fsdecode(source), File(number, owner, os.fsdecode(path), *rest)
 
 
+@checked
 def register(catalog: Catalog, path: str, added: float, archives: bool = False) -> Source:
     """The source of this path, as if it had been added then."""
     known = {one.path for one in catalog.sources()}

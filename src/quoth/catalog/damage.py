@@ -7,12 +7,14 @@ import inspect
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 
 from quoth.errors import LibraryError
 
 HINT = "quoth restore BACKUP, or quoth add FOLDER into a new --library"
 C = TypeVar("C", bound=type)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def damaged(path: Path, error: sqlite3.Error) -> LibraryError:
@@ -26,6 +28,21 @@ def undamaged(catalog: C) -> C:
         if inspect.isfunction(method) and not name.startswith("__"):
             setattr(catalog, name, _generator(method) if inspect.isgeneratorfunction(method) else _function(method))
     return catalog
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, which takes a catalog first and raises LibraryError where its file is damaged."""
+
+    @functools.wraps(function)
+    def _checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except sqlite3.DatabaseError as error:
+            if _is_damage(error):
+                raise damaged(cast(Path, vars(args[0])["path"]), error) from error
+            raise
+
+    return _checked
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

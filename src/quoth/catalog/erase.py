@@ -8,10 +8,12 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 
+from quoth.catalog.damage import checked
 from quoth.catalog.sqlite import Catalog
 from quoth.types import Document
 
 
+@checked
 def documents_of(catalog: Catalog, files: Sequence[int], most: int) -> tuple[int, list[Document]]:
     """How many documents these files hold, and `most` of them, evenly chosen."""
     query = "select d.path from json_each(?) j join documents d on d.file = j.value order by d.path"
@@ -20,6 +22,7 @@ def documents_of(catalog: Catalog, files: Sequence[int], most: int) -> tuple[int
     return len(paths), [document for path in some if (document := catalog.document(path))]
 
 
+@checked
 def passages_of(catalog: Catalog, files: Sequence[int]) -> list[int]:
     """The ids of all passages of these files."""
     query = (
@@ -29,6 +32,7 @@ def passages_of(catalog: Catalog, files: Sequence[int]) -> list[int]:
     return [row[0] for row in catalog.connection.execute(query, [json.dumps(list(files))])]
 
 
+@checked
 def held(catalog: Catalog, pieces: Sequence[bytes]) -> set[bytes]:
     """Which of these bytes, in whatever case, stand in what the catalog holds now."""
     wanted = {piece: piece.decode("utf-8", "replace").casefold() for piece in pieces}
@@ -58,6 +62,7 @@ def _everything(catalog: Catalog) -> Iterator[str]:
             yield value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
+@checked
 def compact(catalog: Catalog, wait: float) -> bool:
     """Rewrite the database without what was deleted and empty its log; whether no reader held that up for `wait` s."""
     catalog.connection.execute("vacuum")

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 
+from quoth.catalog.damage import checked
 from quoth.catalog.records import Job, JobState
 from quoth.catalog.sqlite import Catalog
 from quoth.types import Failure, Progress
@@ -26,6 +27,7 @@ GONE = "(forgotten)"
 """What stands in a job's record for a path that was forgotten."""
 
 
+@checked
 def begin(catalog: Catalog, command: str, places: Sequence[str], options: str) -> int:
     """The number of a new running job; the oldest ones beyond KEPT go."""
     now = time.time()
@@ -39,6 +41,7 @@ def begin(catalog: Catalog, command: str, places: Sequence[str], options: str) -
     return int(row[0])
 
 
+@checked
 def beat(catalog: Catalog, job: int, at: Progress) -> bool:
     """Show that a job is alive and how far it is; whether somebody wants it to stop."""
     row = catalog.connection.execute(
@@ -49,6 +52,7 @@ def beat(catalog: Catalog, job: int, at: Progress) -> bool:
     return bool(row and row[0])
 
 
+@checked
 def end(
     catalog: Catalog,
     job: int,
@@ -68,11 +72,13 @@ def end(
         connection.executemany("insert into job_failures values (?, ?, ?, ?)", rows)
 
 
+@checked
 def drop(catalog: Catalog, job: int) -> None:
     """Leave no record of a job."""
     catalog.connection.execute("delete from jobs where id = ?", [job])
 
 
+@checked
 def cut_off(catalog: Catalog) -> list[Job]:
     """The jobs that were killed, marked as such; call it only while nobody else writes."""
     query = "update jobs set state = 'cut off', ended = beat where state = 'running'"
@@ -81,12 +87,14 @@ def cut_off(catalog: Catalog) -> list[Job]:
     return [job for job in every(catalog) if job.state == "cut off"]
 
 
+@checked
 def resumed(catalog: Catalog, jobs: Sequence[int]) -> None:
     """Mark jobs that were cut off as taken up by a later one."""
     for job in jobs:
         catalog.connection.execute("update jobs set state = 'resumed' where id = ?", [job])
 
 
+@checked
 def every(catalog: Catalog) -> list[Job]:
     """All jobs that are remembered, the newest first."""
     rows = catalog.connection.execute(f"select {COLUMNS} from jobs order by id desc")
@@ -99,12 +107,14 @@ def every(catalog: Catalog) -> list[Job]:
     return found
 
 
+@checked
 def failures(catalog: Catalog, job: int) -> list[Failure]:
     """The files that failed in a job."""
     rows = catalog.connection.execute("select path, reason, hint from job_failures where job = ? order by path", [job])
     return [Failure(os.fsdecode(path), reason, hint) for path, reason, hint in rows]
 
 
+@checked
 def cancel(catalog: Catalog, job: int) -> None:
     """Ask a running job to stop."""
     catalog.connection.execute("update jobs set cancel = 1 where id = ? and state = 'running'", [job])
@@ -113,6 +123,7 @@ def cancel(catalog: Catalog, job: int) -> None:
 # -- what was forgotten ----------------------------------------------------------------------------
 
 
+@checked
 def scrub(catalog: Catalog, root: str, paths: Sequence[str]) -> int:
     """Take a path, all below it and `paths` out of all records of jobs; in how many places they stood."""
     names, below = {root, *paths}, root.rstrip(os.sep) + os.sep
@@ -133,6 +144,7 @@ def scrub(catalog: Catalog, root: str, paths: Sequence[str]) -> int:
     return count
 
 
+@checked
 def bury(catalog: Catalog, paths: Sequence[str]) -> None:
     """Have every later sync leave these paths out; only their keyed hashes are kept."""
     salt = catalog.get("salt")
@@ -144,6 +156,7 @@ def bury(catalog: Catalog, paths: Sequence[str]) -> None:
         connection.executemany("insert or ignore into forgotten values (?)", rows)
 
 
+@checked
 def unbury(catalog: Catalog, paths: Sequence[str]) -> None:
     """Let these paths in again."""
     salt = catalog.get("salt")
@@ -152,6 +165,7 @@ def unbury(catalog: Catalog, paths: Sequence[str]) -> None:
         catalog.connection.executemany("delete from forgotten where path = ?", rows)
 
 
+@checked
 def buried(catalog: Catalog, paths: Sequence[str]) -> set[str]:
     """Which of these paths were forgotten."""
     salt = catalog.get("salt")
