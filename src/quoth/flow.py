@@ -57,6 +57,7 @@ class Flow(Generic[Owner]):
         self._write_batch = write
         self._room = threading.Semaphore(WAY)
         self._stopped = threading.Event()
+        self._error: BaseException | None = None
         self._encoding: deque[Future[None]] = deque()
         self._writing: deque[Future[None]] = deque()
         self._recent: list[dict[str, Floats]] = []
@@ -99,22 +100,30 @@ class Flow(Generic[Owner]):
         self._raise()
 
     def _raise(self) -> None:
-        """Raise what a stage raised; forget what is done."""
+        """Raise what a stage raised first; what it raised after that only follows from it."""
         for stage in (self._encoding, self._writing):
             while stage and stage[0].done():
-                stage.popleft().result()
+                stage.popleft()
+        if self._error is not None:
+            raise self._error
 
     def _encode(self, outcomes: Sequence[tuple[Owner, Outcome]]) -> None:
         if self._stopped.is_set():
+            self._room.release()
             return
         embed.pulse.set(self._go_on)
         try:
             batch = self._encoded(outcomes)
-        except BaseException:
-            self._stopped.set()
+        except BaseException as error:
+            self._fail(error)
             self._room.release()
-            raise
+            return
         self._writing.append(self._writer.submit(self._write, batch))
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._stopped.is_set():
+            self._error = error
+        self._stopped.set()
 
     def _go_on(self) -> None:
         """Raise when the run was stopped: the encoder asks between two inferences."""
@@ -125,9 +134,8 @@ class Flow(Generic[Owner]):
         try:
             if not self._stopped.is_set():
                 self._write_batch(batch)
-        except BaseException:
-            self._stopped.set()
-            raise
+        except BaseException as error:
+            self._fail(error)
         finally:
             self._room.release()
 

@@ -33,7 +33,8 @@ def is_whole(library: Path, files: int) -> None:
         assert opened._parts.vectors.ids().tolist() == known
         assert len(set(known)) == len(known) > 0
         assert opened.status().files == files
-        assert [check for check in opened.doctor() if not check.ok] == []
+        # a small disk is what some of these tests are about
+        assert [check for check in opened.doctor() if not check.ok and check.name != "disk"] == []
 
 
 # -- power cuts ------------------------------------------------------------------------------------
