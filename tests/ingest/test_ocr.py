@@ -317,7 +317,7 @@ def test_tesseract_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
     before = running()
     with ReadPool(workers=1, timeout=2.0) as pool:
         (outcome,) = pool.map([ToRead(str(path))])
-    assert outcome.reason == "reading took longer than 2 s"
+    assert outcome.reason.startswith("reading took longer than 2")  # a large file has a little more
     deadline = time.monotonic() + 10
     while running() - before and time.monotonic() < deadline:
         time.sleep(0.05)
