@@ -84,7 +84,8 @@ def test_a_damaged_text_is_still_its_own_text(name: str, changes: list[tuple[flo
     except ReadError:
         return
     starts = [mark.start for mark in document.marks]
-    assert document.text.encode() in (data, data.removeprefix(b"\xef\xbb\xbf"), data.replace(b"\0", "\ufffd".encode()))
+    shown = data.replace(b"\0", "\ufffd".encode())
+    assert document.text.encode() in (shown, shown.removeprefix(b"\xef\xbb\xbf"))
     assert starts == sorted(starts)
     assert all(0 <= start < len(document.text) for start in starts)
     at = 0
