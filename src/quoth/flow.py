@@ -171,24 +171,21 @@ class Flow(Generic[Owner]):
 
     def _known(self, hashes: dict[str, int]) -> dict[str, Floats]:
         """The vectors of texts that were encoded before: just now, or in the library."""
+        import numpy as np
+
         from quoth.ingest.split import encoded
 
         found = {text: batch[text] for batch in self._recent for text in hashes.keys() & batch.keys()}
         ids = self._parts.catalog.alike([value for text, value in hashes.items() if text not in found])
-        for row in self._parts.catalog.passages(list(ids.values())).values():
+        rows = self._parts.catalog.passages(list(ids.values()))
+        with self.vectors:
+            vectors = self._parts.vectors.fetch(np.array(list(rows), np.int64))
+        for row, vector in zip(rows.values(), vectors, strict=True):
+            # a hash may be another text's, and a vector may be missing
             text = encoded(row.kind, Passage(row.start, row.end, row.text, row.context))
-            if text in hashes:
-                with self.vectors:
-                    vector = self._fetch(row.id)
-                if vector.any():
-                    found[text] = vector
+            if text in hashes and vector.any():
+                found[text] = vector
         return found
-
-    def _fetch(self, id: int) -> Floats:
-        import numpy as np
-
-        row: Floats = self._parts.vectors.fetch(np.array([id], np.int64))[0]
-        return row
 
 
 def numbered(batch: Encoded[Owner], first: int) -> Iterator[tuple[Owner, Outcome, WrittenFile]]:

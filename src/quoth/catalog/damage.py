@@ -7,6 +7,7 @@ import inspect
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import ParamSpec, TypeVar, cast
 
 from quoth.errors import LibraryError
@@ -26,7 +27,7 @@ def undamaged(catalog: C) -> C:
     """The class, whose methods raise LibraryError where the file is damaged."""
     for name, method in list(vars(catalog).items()):
         if inspect.isfunction(method) and not name.startswith("__"):
-            setattr(catalog, name, _generator(method) if inspect.isgeneratorfunction(method) else _function(method))
+            setattr(catalog, name, _generator(method) if inspect.isgeneratorfunction(method) else checked(method))
     return catalog
 
 
@@ -35,43 +36,38 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def _checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
+        with _Telling(args[0]):
             return function(*args, **kwargs)
-        except sqlite3.DatabaseError as error:
-            if _is_damage(error):
-                raise damaged(cast(Path, vars(args[0])["path"]), error) from error
-            raise
 
     return _checked
+
+
+def _generator(method: Callable[P, Iterator[R]]) -> Callable[P, Iterator[R]]:
+    @functools.wraps(method)
+    def _checked(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        with _Telling(args[0]):
+            yield from method(*args, **kwargs)
+
+    return _checked
+
+
+class _Telling:
+    """A block in which damage of this catalog's file is told as such; a class, for every query goes through it."""
+
+    __slots__ = ("_catalog",)
+
+    def __init__(self, catalog: object) -> None:
+        self._catalog = catalog
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if isinstance(error, sqlite3.DatabaseError) and _is_damage(error):
+            raise damaged(cast(Path, vars(self._catalog)["path"]), error) from error
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     """Whether the file is at fault: not a lock, a full disk, or a mistake of ours."""
     ours = (sqlite3.OperationalError, sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
     return not isinstance(error, ours) or "malformed" in str(error)
-
-
-def _function(method: Callable[..., object]) -> Callable[..., object]:
-    @functools.wraps(method)
-    def _checked(self: object, *args: object, **kwargs: object) -> object:
-        try:
-            return method(self, *args, **kwargs)
-        except sqlite3.DatabaseError as error:
-            if _is_damage(error):
-                raise damaged(cast(Path, vars(self)["path"]), error) from error
-            raise
-
-    return _checked
-
-
-def _generator(method: Callable[..., Iterator[object]]) -> Callable[..., Iterator[object]]:
-    @functools.wraps(method)
-    def _checked(self: object, *args: object, **kwargs: object) -> Iterator[object]:
-        try:
-            yield from method(self, *args, **kwargs)
-        except sqlite3.DatabaseError as error:
-            if _is_damage(error):
-                raise damaged(cast(Path, vars(self)["path"]), error) from error
-            raise
-
-    return _checked

@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 from quoth.errors import ReadError
 from quoth.ingest.decode import decode
-from quoth.ingest.flow import Flow, one_line
 from quoth.ingest.html import whole_page
 from quoth.ingest.package import Element, Package, attribute, child, declares_type, inside, local, moment, parsed
+from quoth.ingest.paragraphs import Paragraphs, one_line
 from quoth.types import Document
 
 PAGES = {"application/xhtml+xml", "text/html", "text/x-oeb1-document", "application/x-dtbook+xml"}
@@ -48,7 +48,7 @@ def read_epub(data: bytes, path: str, password: str | None = None) -> tuple[Docu
     book = _xml(package, main)
     chapters, contents = _spine(package, book, main)
     _refuse_locked(package, chapters)
-    flow, names = Flow(), _names(package, book, main, contents)
+    flow, names = Paragraphs(), _names(package, book, main, contents)
     for chapter in chapters:
         if chapter in package:
             _chapter(flow, package.read(chapter), names.get(chapter, ""))
@@ -137,7 +137,7 @@ def _names(package: Package, book: Element, main: str, contents: str) -> dict[st
     return found
 
 
-def _chapter(flow: Flow, data: bytes, name: str) -> None:
+def _chapter(flow: Paragraphs, data: bytes, name: str) -> None:
     source, notes = decode(data)
     page, hidden = whole_page(_as_html(source))
     text = page.text().strip()
@@ -196,7 +196,7 @@ def read_fb2(data: bytes, path: str, password: str | None = None) -> tuple[Docum
     bodies = [one for one in book if local(one) == "body"]
     asides = [body for body in bodies[1:] if attribute(body, "name")]
     notes = {attribute(one, "id"): one for body in asides for one in body.iter() if attribute(one, "id")}
-    flow, about = Flow(), child(book, "description", "title-info")
+    flow, about = Paragraphs(), child(book, "description", "title-info")
     try:
         _section(flow, inside(about, "annotation"), notes, 1)
         for body in bodies:
@@ -235,7 +235,9 @@ def _about_fiction(book: Element, about: Element | None) -> tuple[str, float]:
     return _signed(one_line("".join(title.itertext())) if title is not None else "", names), moment(dated)
 
 
-def _section(flow: Flow, blocks: Iterable[Element], notes: dict[str, Element], level: int, depth: int = 0) -> None:
+def _section(
+    flow: Paragraphs, blocks: Iterable[Element], notes: dict[str, Element], level: int, depth: int = 0
+) -> None:
     """The blocks of a body, section, poem or quotation; sections inside it are one level deeper."""
     if depth > DEEPEST:
         raise ReadError(f"the file nests its sections more than {DEEPEST} deep")
@@ -257,7 +259,7 @@ def _section(flow: Flow, blocks: Iterable[Element], notes: dict[str, Element], l
             _section(flow, one, notes, 0, depth + 1)
 
 
-def _said(flow: Flow, paragraph: Element, notes: dict[str, Element]) -> None:
+def _said(flow: Paragraphs, paragraph: Element, notes: dict[str, Element]) -> None:
     """A paragraph, then the notes that it refers to."""
     pieces = [paragraph.text or ""]
     after: list[str] = []

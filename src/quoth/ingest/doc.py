@@ -16,7 +16,7 @@ from pathlib import PurePath
 
 from quoth.errors import ReadError
 from quoth.ingest.compound import HINT, Compound, summary
-from quoth.ingest.flow import Flow, one_line, tidy
+from quoth.ingest.paragraphs import Paragraphs, one_line, tidy
 from quoth.ingest.wordbin import (
     END_REFERENCES,
     END_TEXTS,
@@ -55,7 +55,7 @@ class _Reading:
     notes: dict[int, tuple[int, int]]
     numbers: dict[int, int]
     references: list[int]
-    flow: Flow = field(default_factory=Flow)
+    flow: Paragraphs = field(default_factory=Paragraphs)
     rows: list[_Row] = field(default_factory=list)
     cell: list[str] = field(default_factory=list)
     nested: bool = False
@@ -84,7 +84,7 @@ def read_doc(data: bytes, path: str, password: str | None = None) -> tuple[Docum
     return (flow.document(path, "doc", title, modified),)
 
 
-def _laid_out(word: Word) -> Flow:
+def _laid_out(word: Word) -> Paragraphs:
     notes = word.notes(FOOT_REFERENCES, FOOT_TEXTS, FOOTNOTES)
     numbers = {position: number for number, position in enumerate(sorted(notes), 1)}
     ends = word.notes(END_REFERENCES, END_TEXTS, ENDNOTES)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from quoth.errors import ReadError
-from quoth.ingest.flow import tidy
 from quoth.ingest.package import Element, Package, attribute, child, local, switched_on
+from quoth.ingest.paragraphs import tidy
 from quoth.ingest.sheets import read_xlsx
 from quoth.ingest.tables import header, row_text
 from quoth.types import Document, Mark

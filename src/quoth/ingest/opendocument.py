@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from quoth.errors import ReadError
-from quoth.ingest.flow import Flow, tidy
 from quoth.ingest.package import Element, Package, attribute, child, inside, local, moment, parsed
+from quoth.ingest.paragraphs import Paragraphs, tidy
 from quoth.ingest.sealedodf import unsealed_zip
 from quoth.types import Document
 
@@ -64,7 +64,7 @@ class Source:
 class _Reading:
     """The text so far, and the notes that hang on the paragraph being read."""
 
-    flow: Flow
+    flow: Paragraphs
     styles: dict[tuple[str, str], Style]
     pending: list[str] = field(default_factory=list)
     boxes: list[Element] = field(default_factory=list)
@@ -93,7 +93,7 @@ def read_odt(data: bytes, path: str, password: str | None = None) -> tuple[Docum
     Raises ReadError for a file that is encrypted, damaged, or unpacks to too much.
     """
     source = opened(data, "text", password)
-    reading = _Reading(Flow(), source.styles)
+    reading = _Reading(Paragraphs(), source.styles)
     try:
         _blocks(reading, source.body, 0)
     except RecursionError:
@@ -104,7 +104,7 @@ def read_odt(data: bytes, path: str, password: str | None = None) -> tuple[Docum
 def read_odp(data: bytes, path: str, password: str | None = None) -> tuple[Document, ...]:
     """The one document of a presentation: a page mark for each slide, its title as heading, then its notes."""
     source = opened(data, "presentation", password)
-    flow, footers, number = Flow(), set[str](), 0
+    flow, footers, number = Paragraphs(), set[str](), 0
     try:
         for page in source.body:
             if local(page) == "page":
@@ -146,7 +146,7 @@ def properties(roots: list[Element]) -> tuple[str, float]:
     return title, changed
 
 
-def _title(source: Source, flow: Flow, path: str) -> str:
+def _title(source: Source, flow: Paragraphs, path: str) -> str:
     named = source.title if len(source.title) > 2 else ""
     return named or flow.title or next((mark.value for mark in flow.marks if mark.value), "") or PurePath(path).name
 
@@ -330,10 +330,10 @@ def _count(element: Element, name: str) -> str:
     return value if value.isdecimal() and len(value) < 10 else "1"
 
 
-def _slide(flow: Flow, source: Source, page: Element, number: int, footers: set[str]) -> None:
+def _slide(flow: Paragraphs, source: Source, page: Element, number: int, footers: set[str]) -> None:
     """One slide and its notes; a hidden slide goes to what is hidden. A date or footer is read once."""
     unseen = any(one.hidden for one in _styled(source.styles, "drawing-page", attribute(page, "style-name")))
-    reading = _Reading(Flow() if unseen else flow, source.styles)
+    reading = _Reading(Paragraphs() if unseen else flow, source.styles)
     shown = reading.flow
     shown.mark("page", "", number)
     shapes = [one for one in page if local(one) in SHAPES or local(one) == "table"]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from quoth.errors import ReadError
 from quoth.ingest.compound import HINT, Compound, summary
-from quoth.ingest.flow import Flow, one_line
+from quoth.ingest.paragraphs import Paragraphs, one_line
 from quoth.types import Document
 
 DOCUMENT, SIZE, SLIDE, SLIDE_HEAD, SLIDE_SHOW, NOTES = 0x3E8, 0x3E9, 0x3EE, 0x3EF, 0x3F9, 0x3F0
@@ -120,7 +120,7 @@ def _inside(body: memoryview, kind: int) -> memoryview | None:
     return next((record.body for record in _records(body) if record.kind == kind), None)
 
 
-def _read(file: Compound) -> Flow:
+def _read(file: Compound) -> Paragraphs:
     stream = _stream(file, "powerpoint document")
     user = _stream(file, "current user")
     start = struct.unpack_from("<I", user, 16)[0] if len(user) >= 20 else len(stream)
@@ -138,7 +138,7 @@ def _read(file: Compound) -> Flow:
             slides += _listed(record.body, show.outline).values()
         elif record.kind == LIST and record.instance == 2:
             notes |= _listed(record.body, {})
-    flow, seen = Flow(), set[int]()
+    flow, seen = Paragraphs(), set[int]()
     for place, number in enumerate(slides, 1):
         if number not in parts or number in seen:
             flow.notes.append(f"slide {place} is missing from the file")
@@ -208,12 +208,12 @@ def _take(record: _Record, texts: list[_Text]) -> None:
             texts[-1].lines = f"{whole[:place]}\0{whole[place + 1 :]}".split("\r")
 
 
-def _slide(flow: Flow, show: _Show, place: int, number: int, notes: dict[int, int]) -> None:
+def _slide(flow: Paragraphs, show: _Show, place: int, number: int, notes: dict[int, int]) -> None:
     """One slide and its notes; a hidden slide goes to what is hidden."""
     slide = show.parts[number]
     showing = _inside(slide, SLIDE_SHOW)
     hidden = showing is not None and len(showing) >= 12 and bool(struct.unpack_from("<H", showing, 10)[0] & 4)
-    shown = Flow() if hidden else flow
+    shown = Paragraphs() if hidden else flow
     shown.mark("page", "", place)
     shapes = list(_shapes(_inside(slide, DRAWING), show.outline.get(number, []), 0))
     if not any(shape.text.lines for shape in shapes):  # without a drawing, the outline is what there is
@@ -256,7 +256,7 @@ def _footers(body: memoryview, instance: int) -> Iterator[str]:
                 yield bytes(inner.body).decode("utf-16-le", "replace")
 
 
-def _notes(flow: Flow, notes: memoryview) -> None:
+def _notes(flow: Paragraphs, notes: memoryview) -> None:
     """What the speaker wrote under the slide."""
     shapes = _shapes(_inside(notes, DRAWING), [], 0)
     lines = [line for shape in shapes if shape.text.kind == NOTE for line in shape.text.lines if line.strip("\0 \n\t")]
@@ -333,7 +333,7 @@ def _unseen(shape: _Shape, show: _Show) -> bool:
     return left >= show.size[0] or top >= show.size[1] or right < 0 or bottom < 0
 
 
-def _shape(flow: Flow, show: _Show, shape: _Shape) -> None:
+def _shape(flow: Paragraphs, show: _Show, shape: _Shape) -> None:
     if shape.cells is not None:
         rows = list(_rows(shape.cells))
         if shape.hidden:

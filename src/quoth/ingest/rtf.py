@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 
 from quoth.errors import ReadError
-from quoth.ingest.flow import Flow, one_line, tidy
+from quoth.ingest.paragraphs import Paragraphs, one_line, tidy
 from quoth.types import Document
 
 DEEPEST = 2_000
@@ -73,7 +73,7 @@ class _State:
 class _Rich:
     """A file while it is read."""
 
-    flow: Flow = field(default_factory=Flow)
+    flow: Paragraphs = field(default_factory=Paragraphs)
     state: _State = field(default_factory=_State)
     above: list[_State] = field(default_factory=list)
     encoding: str = "cp1252"

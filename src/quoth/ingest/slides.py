@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import PurePath
 
 from quoth.errors import ReadError
-from quoth.ingest.flow import Flow, one_line
 from quoth.ingest.package import Element, Package, attribute, child, inside, local
+from quoth.ingest.paragraphs import Paragraphs, one_line
 from quoth.types import Document
 
 FURNITURE = {"dt", "ftr", "hdr"}
@@ -53,7 +53,7 @@ def read_pptx(data: bytes, path: str, password: str | None = None) -> tuple[Docu
     show, related = package.xml(main), package.related(main)
     size = child(show, "sldSz")
     extent = _number(size, "cx"), _number(size, "cy")
-    flow, footers = Flow(), set[str]()
+    flow, footers = Paragraphs(), set[str]()
     try:
         for number, one in enumerate(inside(show, "sldIdLst"), 1):
             part = related.get(_relation(one, "id"), ("", ""))[1]
@@ -69,10 +69,10 @@ def read_pptx(data: bytes, path: str, password: str | None = None) -> tuple[Docu
     return (flow.document(path, "pptx", title, modified),)
 
 
-def _slide(flow: Flow, place: _Place, part: str, number: int) -> None:
+def _slide(flow: Paragraphs, place: _Place, part: str, number: int) -> None:
     """One slide and its notes; a hidden slide goes to what is hidden."""
     slide = place.package.xml(part)
-    shown = flow if attribute(slide, "show", "1") not in ("0", "false") else Flow()
+    shown = flow if attribute(slide, "show", "1") not in ("0", "false") else Paragraphs()
     shown.mark("page", "", number)
     shapes = list(_shapes(child(slide, "cSld", "spTree"), 0))
     titles = [shape for shape in shapes if _placeholder(shape) in TITLES]
@@ -105,7 +105,7 @@ def _said(place: _Place, shape: Element) -> bool:
     return before
 
 
-def _notes(flow: Flow, notes: Element) -> None:
+def _notes(flow: Paragraphs, notes: Element) -> None:
     """What the speaker wrote under the slide."""
     bodies = [shape for shape in _shapes(child(notes, "cSld", "spTree"), 0) if _placeholder(shape) == "body"]
     lines = [line for body in bodies for line in _lines(body) if line[0].strip()]
@@ -130,7 +130,7 @@ def _shapes(tree: Element | None, depth: int) -> Iterator[Element]:
             yield shape
 
 
-def _shape(flow: Flow, place: _Place, shape: Element) -> None:
+def _shape(flow: Paragraphs, place: _Place, shape: Element) -> None:
     data = child(shape, "graphic", "graphicData")
     if _unseen(shape, place):
         flow.hide("\n".join(element.text or "" for element in shape.iter() if local(element) == "t"))
@@ -190,7 +190,7 @@ def _words(element: Element, depth: int) -> Iterator[str]:
             yield from _words(one, depth + 1)
 
 
-def _chart(flow: Flow, chart: Element) -> None:
+def _chart(flow: Paragraphs, chart: Element) -> None:
     """A chart's title, and its figures as a table: a row for each category, a column for each series."""
     inner = child(chart, "chart")
     flow.paragraph(" ".join(_texts(child(inner, "title"))))

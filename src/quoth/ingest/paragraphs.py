@@ -1,4 +1,4 @@
-"""Text put together paragraph by paragraph: `Flow`, what the readers of office files and books write into."""
+"""Text put together paragraph by paragraph: `Paragraphs`, what the readers of office files and books write into."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_HEADING = 300
 
 
 @dataclass(slots=True)
-class Flow:
+class Paragraphs:
     """Paragraphs with a blank line between, list items and rows of tables without; headings and pages are marks."""
 
     parts: list[str] = field(default_factory=list)
