@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import zipfile
 from collections.abc import Callable
+from email.message import EmailMessage
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from conftest import Quoth
 from quoth import Library, Options
 from quoth.embed.packaged import FOLDER as MODEL
 from quoth.ingest.worker import Outcome, ReadPool, ToRead
@@ -203,3 +209,85 @@ def test_links_in_circles_and_a_closed_folder_do_not_hold_the_rest_up(tmp_path: 
     assert reasons.pop("up") == "a link to something in the source"
     assert reasons.pop("self").startswith(("a link to", "cannot be looked at"))
     assert reasons == ({} if os.geteuid() == 0 else {"closed": "a folder that cannot be read: Permission denied"})
+
+
+def sealed_mail() -> bytes:
+    """A mail with a zip attached that needs a password, as its flag says."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("secret.txt", "The code is 4711.")
+    data = bytearray(packed.getvalue())
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + place] |= 1
+    letter = EmailMessage()
+    letter["From"], letter["To"], letter["Subject"] = "a@example.org", "b@example.org", "Sealed"
+    letter.set_content("The heron of case mail stands by the pond.\n")
+    letter.add_attachment(bytes(data), maintype="application", subtype="zip", filename="sealed.zip")
+    return letter.as_bytes()
+
+
+def heron(case: str) -> bytes:
+    return f"The heron of case {case} stands by the pond.\n".encode()
+
+
+READ: dict[bytes, bytes] = {
+    b"line\nbreak.txt": heron("newline"),
+    b"raw\xff\xfename.txt": heron("rawbytes"),
+    "right\u202eto left.txt".encode(): heron("rightleft"),
+    b"n" * 251 + b".txt": heron("longname"),
+    b"-dash.txt": heron("dash"),
+    b"wide-le.txt": heron("littleend").decode().encode("utf-16-le"),
+    b"wide-be.txt": heron("bigend").decode().encode("utf-16-be"),
+    b"nul.log": heron("nulbyte") + b"\0\n" + heron("after"),
+    b"ff.txt": heron("brokenbyte") * 20 + b"\xff\n",
+    b"page.pdf": b"<html><body><p>" + heron("page") + b"</body></html>",
+    b"page.docx": b"{\\rtf1\\ansi " + heron("richtext") + b"}",
+    b"blank.txt": heron("blank") + b"\n" * 1_000_000 + heron("bottom"),
+    b"sealed.eml": sealed_mail(),
+}
+FAILED = {
+    "deep.html": (b"<div>" * 200_000 + heron("deep"), "the page nests its elements more than 20,000 deep"),
+    "deep.rtf": (b"{\\rtf1 " + b"{" * 300_000 + heron("deep"), "the file nests groups more than 2,000 deep"),
+}
+SKIPPED = {
+    "bytes.md": (bytes(range(256)) * 400, "it is a binary file, which Quoth does not read"),
+    "zip.docx": (b"PK\x03\x04" + bytes(200), "it is a zip archive; look into it with --archives"),
+}
+
+
+def test_a_folder_of_hostile_files_is_added_by_a_process_that_says_what_became_of_each(
+    quoth: Quoth, tmp_path: Path
+) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for raw, data in READ.items():
+        Path(os.fsdecode(os.fsencode(files) + b"/" + raw)).write_bytes(data)
+    for name, (data, _) in (FAILED | SKIPPED).items():
+        (files / name).write_bytes(data)
+    done = quoth("add", "--json", str(files))
+    assert (done.code, done.err) == (0, "")
+    assert done.json["added"] == len(READ)
+    failed, skipped = (cast("list[dict[str, str]]", done.json[part]) for part in ("failed", "skipped"))
+    assert {Path(one["path"]).name: one["reason"] for one in failed} == {n: why for n, (_, why) in FAILED.items()}
+    assert all(one["hint"] for one in failed)
+    assert {Path(one["path"]).name: one["reason"] for one in skipped} == {n: why for n, (_, why) in SKIPPED.items()}
+    with Library.open(tmp_path / "library") as library:
+        for raw, data in READ.items():
+            path = os.fsdecode(os.fsencode(files) + b"/" + raw)
+            for case in re.findall(r"case (\w+)", data.replace(b"\0", b"").decode("latin-1")):
+                hit = library.search(f"heron case {case}", 1).hits[0]
+                assert (hit.document, case in hit.text) == (path, True)
+        assert any("attachment sealed.zip" in note for note in library.show(files / "sealed.eml").notes)
+    again = quoth("add", "--json", str(files)).json
+    assert (again["unchanged"], again["added"]) == (len(READ), 0)
+
+
+@pytest.mark.slow
+def test_a_quote_of_page_4321_opens_at_its_page(quoth: Quoth, tmp_path: Path) -> None:
+    (tmp_path / "book.pdf").write_bytes(book(5_000))
+    assert quoth("add", str(tmp_path / "book.pdf")).code == 0
+    with Library.open(tmp_path / "library") as library:
+        document = library.show(tmp_path / "book.pdf")
+        hit = next(one for one in library.search("page 4321 of the long book", 20).hits if "page 4321 " in one.text)
+        assert document.text[hit.start : hit.end] == hit.text
+        assert document.place(hit.start + hit.text.index("This is page 4321 ")).page == 4_321

@@ -131,3 +131,10 @@ def test_a_given_kind_is_believed() -> None:
 def test_many_comments_before_the_first_element_do_not_hold_up_the_look() -> None:
     assert kind_of("/a/a.txt", b"<!-- -->" * 5_000 + b"words") == "text"
     assert kind_of("/a/a.txt", b"<!-- -->" * 5_000 + b"<html>") == "html"
+
+
+def test_a_stray_nul_in_utf_8_does_not_make_a_text_binary() -> None:
+    words = "Die Pumpe lief für sieben Minuten, dann fiel der Strom aus.\n".encode()
+    assert kind_of("/a/pump.log", words + b"\0\n" + words) == "text"
+    assert kind_of("/a/pump.log", words + b"\0" * 20) is None
+    assert kind_of("/a/pump.log", words.decode().encode("latin-1") + b"\0\n" + words) is None

@@ -177,3 +177,8 @@ def test_a_tokenizer_that_truncates_is_refused() -> None:
     other.enable_truncation(256)
     with pytest.raises(ValueError, match="truncates"):
         split(made("a"), other)
+
+
+def test_a_desert_of_blank_lines_is_in_no_passage() -> None:
+    (document,) = read_data(b"The pump ran." + b"\n" * 1_000_000 + b"The pump stopped.\n", "/notes/pump.txt")
+    assert [one.text for one in split(document, TOKENIZER)] == ["The pump ran.", "The pump stopped."]

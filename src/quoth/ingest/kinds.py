@@ -5,6 +5,7 @@ A new kind is one row in KINDS; if its bytes can tell, also one row in MAGIC or 
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import zipfile
@@ -286,16 +287,31 @@ def ending(path: str) -> str:
 
 
 def is_text(head: bytes) -> bool:
-    """Whether these bytes are text in some encoding: hardly any control characters, no NUL outside UTF-16 and -32."""
+    """Whether these bytes are text in some encoding: hardly any control characters, and NULs only in UTF-8, -16, -32.
+
+    A stray NUL in UTF-8 is what a crash leaves in a log: the words around it are still read.
+    """
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"\x00\x00\xfe\xff")):
         return True
     if any(head.startswith(mark) for mark, _ in MAGIC if len(mark) > 3):
         return False
     if b"\x00" in head:
         encoding = wide(head)
-        head = head[:4096].decode(encoding, "ignore").encode("utf-8", "ignore") if encoding else CONTROL
+        if encoding:
+            head = head[:4096].decode(encoding, "ignore").encode("utf-8", "ignore")
+        elif not _is_utf8(head):
+            return False
     odd = len(head) - len(head.translate(None, CONTROL))
     return odd * 50 <= len(head)
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Whether these bytes are UTF-8; the last character may be cut off."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 CONTROL = bytes(set(range(32)) - {7, 8, 9, 10, 11, 12, 13, 27}) + b"\x7f"
