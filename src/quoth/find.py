@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quoth import rank
-from quoth.catalog import FoundPassage
+from quoth.catalog import Catalog, FoundPassage
 from quoth.parts import Parts
 from quoth.recipe import Recipe
 from quoth.types import Filters, Hit, Ranked
 
 if TYPE_CHECKING:
-    from quoth.types import Floats, Ids, Words
+    from quoth.types import Floats, Ids
 
 _Fetch = Callable[[Sequence[int]], dict[int, FoundPassage]]
 MORE = 6
@@ -41,43 +41,55 @@ def find(parts: Parts, question: str, k: int, filters: Filters | None, recipe: R
     within = parts.catalog.passage_ids(filters) if filters and filters != Filters() else None
     depth = max(recipe.depth, 2 * k)
     asked: Floats | None = None
+    named: dict[int, float] = {}
     while True:
-        # the words need no vector of the question: they are looked up while it is made
-        beside = None if "words" in missing else _beside().submit(parts.words.search, question, depth, within)
-        asked = parts.encoder.encode([question])[0] if asked is None else asked
-        by_vectors = _nothing() if "vectors" in missing else parts.vectors.search(asked, depth, within)
-        by_words = beside.result() if beside else _nothing()
-        union = np.union1d(by_words.ids, by_vectors.ids)
-        scored = None if "words" in missing else _beside().submit(_words, parts.words, question, union, by_words)
+        # the words need no vector of the question: they are looked up here while it is made beside
+        beside = _beside().submit(_by_vectors, parts, question, asked, depth, within, "vectors" not in missing)
+        by_words = _nothing() if "words" in missing else parts.words.search(question, depth, within)
         # what an index still holds of a document that is gone is no hit: the catalog does not know it
-        found = parts.catalog.candidates(union.tolist())
-        ids = np.array([one.id for one in found], np.int64)
-        vectors = np.zeros(len(ids), np.float32) if "vectors" in missing else parts.vectors.fetch(ids) @ asked
-        match = rank.match(question, [f"{one.context}\n{one.path.rpartition(os.sep)[2]}" for one in found])
-        words = scored.result()[np.isin(union, ids)] if scored else np.zeros(len(ids), np.float32)
-        candidates = rank.Candidates(ids, words, vectors, match)
+        _name(named, parts.catalog, question, by_words.ids)
+        asked, by_vectors = beside.result()
+        others = np.setdiff1d(by_vectors.ids, by_words.ids)
+        scored = None if "words" in missing else _beside().submit(parts.words.score, question, others)
+        _name(named, parts.catalog, question, others)
+        near = _pairs(by_vectors.ids, by_vectors.scores)
+        if "vectors" not in missing:
+            far = np.setdiff1d(by_words.ids, by_vectors.ids)
+            near |= _pairs(far, np.einsum("ij,j->i", parts.vectors.fetch(far), asked))
+        words = _pairs(by_words.ids, by_words.scores)
+        words |= _pairs(others, scored.result() if scored else np.zeros(len(others), np.float32))
+        ids = sorted(one for one in words if one in named)
+        columns = (np.array([each.get(one, 0.0) for one in ids], np.float32) for each in (words, near, named))
+        candidates = rank.Candidates(np.array(ids, np.int64), *columns)
         hits = _ranked(question, k, candidates, recipe.weights, parts.catalog.passages)
         if len(hits) >= k or depth >= (parts.catalog.counts()["passages"] if within is None else len(within)):
             return Found(asked, by_words, by_vectors, tuple(hits))
-        depth *= 4
+        depth *= 2
 
 
-def _words(words: Words, question: str, ids: Ids, known: Ranked) -> Floats:
-    """The word score of each id: those that the words found have theirs."""
-    order = np.argsort(known.ids)
-    place = np.searchsorted(known.ids, ids, sorter=order)
-    place = order[np.minimum(place, len(order) - 1)] if len(order) else np.zeros(len(ids), np.int64)
-    hit = known.ids[place] == ids if len(order) else np.zeros(len(ids), bool)
-    scores = np.zeros(len(ids), np.float32)
-    scores[hit] = known.scores[place[hit]]
-    scores[~hit] = words.score(question, ids[~hit])
-    return scores
+def _by_vectors(
+    parts: Parts, question: str, asked: Floats | None, depth: int, within: Ids | None, there: bool
+) -> tuple[Floats, Ranked]:
+    """The vector of the question, made unless it is known, and what lies near it, if the index is `there`."""
+    vector = parts.encoder.encode([question])[0] if asked is None else asked
+    return vector, parts.vectors.search(vector, depth, within) if there else _nothing()
+
+
+def _name(named: dict[int, float], catalog: Catalog, question: str, ids: Ids) -> None:
+    """Adds to `named`, for ids that the catalog knows, whether a name of theirs stands in the question: 0 or 1."""
+    found = catalog.candidates([one for one in ids.tolist() if one not in named])
+    says = rank.match(question, [f"{one.context}\n{one.path.rpartition(os.sep)[2]}" for one in found])
+    named.update(zip((one.id for one in found), says.tolist(), strict=True))
+
+
+def _pairs(ids: Ids, values: Floats) -> dict[int, float]:
+    return dict(zip(ids.tolist(), values.tolist(), strict=True))
 
 
 @cache
 def _beside() -> ThreadPoolExecutor:
     """Threads for the half of a search that runs beside the other one."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="quoth-words")
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="quoth-beside")
 
 
 def _nothing() -> Ranked:
@@ -91,13 +103,14 @@ def _ranked(question: str, k: int, candidates: rank.Candidates, weights: rank.We
 
     def texts() -> Iterator[str]:
         # most candidates are never looked at: the text of some comes from the catalog at once
-        ids = candidates.ids[places].tolist()
-        for first in range(0, len(ids), k + MORE):
-            some = ids[first : first + k + MORE]
+        ids, count = candidates.ids[places].tolist(), k + MORE
+        while len(passages) < len(ids):
+            some = ids[len(passages) : len(passages) + count]
             known = fetch(some)
             for one in some:
                 passages.append(known[one])
                 yield known[one].text
+            count *= 2
 
     return [
         _hit(number, passages[at], scores[at], candidates.words[places[at]], candidates.vectors[places[at]])

@@ -161,12 +161,15 @@ def fold(texts: Iterable[str], weights: Weights, k: int | None = None) -> list[i
     runs: dict[tuple[str, ...], list[set[tuple[str, ...]]]] = {}
     for place, text in enumerate(texts if k != 0 else ()):
         words = _plain(text)
+        plain = " ".join(words)
+        if plain in seen:
+            continue
         mine: set[tuple[str, ...]] = set(zip(words, words[1:], words[2:], strict=False)) or {tuple(words)}
         # only passages with the same numbers can be copies, and of them those of about the same length
         others = runs.setdefault(tuple(_NUMBERS.findall(text)), [])
-        if " ".join(words) not in seen and not any(_repeats(mine, other, weights.alike) for other in others):
+        if not any(_repeats(mine, other, weights.alike) for other in others):
             kept.append(place)
-            seen.add(" ".join(words))
+            seen.add(plain)
             others.append(mine)
             if len(kept) == k:
                 break
@@ -182,7 +185,7 @@ def _repeats(some: set[tuple[str, ...]], others: set[tuple[str, ...]], alike: fl
 
 
 def _plain(text: str) -> list[str]:
-    return _WORDS.findall(unicodedata.normalize("NFKC", text).casefold())
+    return _WORDS.findall(text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold())
 
 
 def _topics(text: str) -> frozenset[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +72,7 @@ class Draft:
     sentences: tuple[Sentence, ...] = ()
 
 
+@cache
 def fingerprint() -> str:
     """Changes whenever the model or a number that answers depend on changes."""
     numbers = f"{HITS} {QUOTES} {BEHIND} {PASSAGES} {SENTENCES}"

@@ -74,6 +74,7 @@ class TantivyWords:
         self._mirrored = False
         self._version = b""
         self._languages: dict[str, int] = {}
+        self._last: tuple[bytes, str, list[_Asked]] = (b"", "", [])
         if not readonly and not (folder.exists() and any(folder.iterdir())):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             tantivy.Index(_schema(), path=str(folder))
@@ -106,8 +107,7 @@ class TantivyWords:
 
     @_undamaged
     def search(self, query: str, k: int, within: Ids | None = None) -> Ranked:
-        searcher = self._searcher()
-        asked = self._asked(searcher, query)
+        searcher, asked = self._asked(query)
         total = searcher.num_docs
         k = min(k, total if within is None else len(within))
         if not asked or k <= 0:
@@ -123,13 +123,12 @@ class TantivyWords:
             # Equal scores may go on behind the last hit: look deeper until they end.
             if limit >= total or lowest == 0.0 or (len(order) == k and scores[order[-1]] > lowest):
                 return Ranked(ids[order], scores[order])
-            limit *= 4
+            limit *= 2
 
     @_undamaged
     def score(self, query: str, ids: Ids) -> Floats:
         scores = np.zeros(len(ids), np.float32)
-        searcher = self._searcher()
-        asked = self._asked(searcher, query)
+        searcher, asked = self._asked(query)
         if not asked or not len(ids):
             return scores
         found, values = self._scored(searcher, asked, ids)
@@ -148,7 +147,16 @@ class TantivyWords:
             return np.empty(0, np.int64)
         return np.sort(_found(searcher, tantivy.Query.all_query(), searcher.num_docs)[0])
 
-    def _asked(self, searcher: tantivy.Searcher, text: str) -> list[_Asked]:
+    def _asked(self, text: str) -> tuple[tantivy.Searcher, list[_Asked]]:
+        """What is committed now, and the words of a question in it; those of the last one are kept for its scores."""
+        searcher, version = self._searcher(), self._version
+        before, last, asked = self._last
+        if before != version or last != text:
+            asked = self._looked_up(searcher, text)
+            self._last = (version, text, asked)
+        return searcher, asked
+
+    def _looked_up(self, searcher: tantivy.Searcher, text: str) -> list[_Asked]:
         """The question's words, rarest first; none when no word is in the library.
 
         A word matches by its stem in each language of the library, and counts by the best of them; said n
