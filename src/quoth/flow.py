@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from quoth.ingest.worker import Outcome
     from quoth.types import Floats
 
-SLICE = 1024
-"""Passages that are encoded at one go."""
+SLICE = 2_560
+"""Passages that are encoded at one go: a batch with what its last file has beyond. Half as many take 4 % longer."""
 WAY = 3
 """Batches on their way at once: one is written, one encoded, one waits."""
 
