@@ -360,3 +360,61 @@ def small(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 def used(disk: Path) -> int:
     found = os.statvfs(disk)
     return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["forget", "reindex --encoder", "reindex --words", "reindex --vectors"])
+def test_a_full_disk_is_one_clear_sentence_and_loses_nothing(
+    command: str, small: Callable[[str], Path], quoth: Quoth, tmp_path: Path
+) -> None:
+    many, library = tmp_path / "many", small("100m") / "library"
+    many.mkdir()
+    for number in range(250):
+        words = " ".join(f"The token {step} of note {number} is fox{number * 7 + step}." for step in range(60))
+        (many / f"{number:03}.txt").write_text(words)
+    (many / "heron.txt").write_text("The heron at the pond is called Gustav.")
+    (many / "secret.txt").write_text("The combination of the safe is wolverine4711.")
+    assert quoth("add", str(many), library=library).code == 0
+    with Library.open(library) as opened:
+        before = opened.search("heron at the pond").hits
+    disk = small(f"{(used(library.parent) + 40_000) // 4096 * 4}k")
+    env = {"PYTHONPATH": os.pathsep.join([str(DATA), os.environ.get("PYTHONPATH", "")])}
+    arguments = {
+        "forget": ["forget", "--verify", str(many / "secret.txt")],
+        "reindex --encoder": ["reindex", "--encoder", "counted_encoder:First"],
+        "reindex --words": ["reindex", "--words"],
+        "reindex --vectors": ["reindex", "--vectors"],
+    }[command]
+    done = quoth(*arguments, library=library, env=env)
+    assert done.code == 1
+    assert done.err.splitlines()[-2:] == [
+        f"error: the disk with the library {library} is full",
+        "  try: free some space and run the command again; what was written before is kept",
+    ]
+    assert "Traceback" not in done.err
+    assert quoth("search", "heron at the pond", library=library).code == 0
+    small("100m")
+    kept = 252
+    if command == "forget":
+        status = quoth("status", "--json", library=library).json["files"]
+        # the catalog lets go of it first; to be proved gone it is forgotten again
+        assert status in (251, 252)
+        again = quoth("forget", "--verify", str(many / "secret.txt"), library=library)
+        assert again.code == 0 or "is not in this library" in again.err
+        kept = 251
+    else:
+        assert quoth(*arguments, library=library, env=env).code == 0
+    assert quoth("sync", library=library, env=env).code == 0
+    assert disk == library.parent
+    sys.path.insert(0, str(DATA))
+    try:
+        is_whole(library, kept)
+        with Library.open(library) as opened:
+            hits = opened.search("heron at the pond").hits
+            assert hits[0].document == before[0].document == str(many / "heron.txt")
+            if command == "forget":
+                assert b"wolverine4711" not in b"".join(p.read_bytes() for p in library.rglob("*") if p.is_file())
+            elif command != "reindex --encoder":
+                assert hits == before
+    finally:
+        sys.path.remove(str(DATA))
