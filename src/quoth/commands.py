@@ -59,12 +59,13 @@ def reading(command: Command) -> Command:
         password: str | None,
         password_file: str | None,
         workers: int,
+        timeout: float,
         **others: object,
     ) -> object:
         from quoth.terminal import passwords
         from quoth.types import Options
 
-        options = Options(passwords(password, password_file), retry, archives, nice, workers)
+        options = Options(passwords(password, password_file), retry, archives, nice, workers, timeout)
         return command(*given, options=options, **others)
 
     for option in reversed(
@@ -77,6 +78,13 @@ def reading(command: Command) -> Command:
                 "--password-file", metavar="FILE", help="Passwords for encrypted files, one a line, tried in turn."
             ),
             click.option("--workers", type=click.IntRange(0, 64), default=0, help="Processes that read files."),
+            click.option(
+                "--timeout",
+                type=click.FloatRange(1, 86_400),
+                default=60.0,
+                metavar="SECONDS",
+                help="For a file, and more for a large one (60).",
+            ),
             click.option("--strict", is_flag=True, help="Exit 1 when a file failed."),
         ]
     ):

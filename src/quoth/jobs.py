@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from quoth.catalog import Catalog, Job, jobs
 from quoth.errors import NotFound, QuothError, Stopped
@@ -50,7 +50,7 @@ def running(
     A sync that found nothing to do leaves no record.
     """
     cut = jobs.cut_off(catalog)
-    kept = {"retry": options.retry, "archives": options.archives, "nice": options.nice, "workers": options.workers}
+    kept = {name: value for name, value in asdict(options).items() if name != "passwords"}
     run = Running(jobs.begin(catalog, command, places, json.dumps(kept)), watch, cut_off=cut)
     ended = threading.Event()
     beating = threading.Thread(target=_beat, args=(catalog, run, ended), name="quoth-job", daemon=True)
@@ -109,8 +109,7 @@ def settled(catalog: Catalog, job: Job) -> None:
 
 def options_of(job: Job) -> Options:
     """How a job read files; its passwords were not kept."""
-    kept = json.loads(job.options)
-    return Options((), kept["retry"], kept["archives"], kept["nice"], kept["workers"])
+    return Options(**json.loads(job.options))
 
 
 def _beat(catalog: Catalog, run: Running, ended: threading.Event) -> None:

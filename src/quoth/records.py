@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from quoth.terminal import duration, print_json, safe, show_report
+from quoth.terminal import duration, print_json, safe, show_report, some
 
 if TYPE_CHECKING:
     from quoth.catalog import Job
@@ -23,8 +23,8 @@ def show_forgotten(done: Forgotten, as_json: bool) -> None:
     if as_json:
         return print_json(dataclasses.asdict(done))
     click.echo(
-        f"forgotten: {done.files:,} files, {done.documents:,} documents, {done.passages:,} passages,"
-        f" {done.job_records:,} records of jobs · {done.seconds:.1f} s"
+        f"forgotten: {some(done.files, 'file')}, {some(done.documents, 'document')},"
+        f" {some(done.passages, 'passage')}, {some(done.job_records, 'record')} of jobs · {done.seconds:.1f} s"
     )
     if done.verified:
         click.echo(

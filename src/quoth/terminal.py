@@ -139,7 +139,7 @@ class _Bar:
 
 def _counts(now: Progress) -> str:
     files = f"{now.files:,} of {now.of:,} files · " if now.of else ""
-    return f"{files}{now.passages:,} passages"
+    return f"{files}{some(now.passages, 'passage')}"
 
 
 def _left(now: Progress, elapsed: float) -> float | None:
@@ -267,7 +267,7 @@ def show_status(status: Status, as_json: bool) -> None:
             listed = ", ".join(f"{key or 'not known'} {count:,}" for key, count in list(counts.items())[:8])
             click.echo(f"  {name}: {listed}")
     if status.failed:
-        click.echo(f"  {status.failed:,} files could not be read: quoth sync lists them, --retry tries again")
+        click.echo(f"  {some(status.failed, 'file')} could not be read: quoth sync lists them, --retry tries again")
     if status.writer:
         click.echo(f"  being written to by {status.writer}")
     click.echo(f"  encoder {status.encoder}")
@@ -290,7 +290,7 @@ def show_removed(removed: Mapping[str, int], as_json: bool) -> None:
     if as_json:
         return print_json({"removed": dict(removed)})
     for path, count in removed.items():
-        click.echo(safe(f"{count:,} files left the library: {path}"))
+        click.echo(safe(f"{some(count, 'file')} left the library: {path}"))
     if removed:
         click.echo(KEPT)
     return None
@@ -311,7 +311,7 @@ def show_reindexed(done: Mapping[str, int], as_json: bool) -> None:
     if as_json:
         return print_json({"reindexed": dict(done)})
     for name, count in done.items():
-        click.echo(f"{name}: {count:,} passages")
+        click.echo(f"{name}: {some(count, 'passage')}")
     return None
 
 
@@ -319,7 +319,8 @@ def show_moved(done: Moved, as_json: bool) -> None:
     """Print how much has a new place."""
     if as_json:
         return print_json(dataclasses.asdict(done))
-    click.echo(f"{done.files:,} files have a new place; quoth sync compares them with the disk")
+    verb = "has" if done.files == 1 else "have"
+    click.echo(f"{some(done.files, 'file')} {verb} a new place; quoth sync compares them with the disk")
     return None
 
 
@@ -362,6 +363,11 @@ def show_restored(done: Restored, as_json: bool) -> None:
 
 def print_json(record: Mapping[str, object]) -> None:
     click.echo(json.dumps(record))
+
+
+def some(count: int, what: str) -> str:
+    """So many of something: "1 file", "2,000 files"."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def safe(text: str) -> str:

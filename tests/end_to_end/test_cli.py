@@ -132,7 +132,7 @@ def test_pdf_pages_and_boxes(quoth: Quoth) -> None:
 
 def test_remove_says_what_it_keeps(filled: Quoth, notes: Path) -> None:
     done = filled("remove", str(notes / "garden.md"))
-    assert done.out.splitlines()[0] == f"1 files left the library: {notes / 'garden.md'}"
+    assert done.out.splitlines()[0] == f"1 file left the library: {notes / 'garden.md'}"
     assert "kept: the file itself" in done.out.splitlines()[1] and "quoth forget" in done.out.splitlines()[1]
     assert (notes / "garden.md").exists()
 

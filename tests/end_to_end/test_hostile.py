@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -180,15 +183,30 @@ def test_what_is_made_to_break_a_reader_does_not(name: str, make: Callable[[], b
 
 
 @pytest.mark.slow
-def test_100_000_tiny_files_are_read_and_found(tmp_path: Path) -> None:
+def test_100_000_tiny_files_and_some_of_great_size_are_added_in_little_memory(tmp_path: Path) -> None:
     for folder in range(100):
-        (tmp_path / "tiny" / str(folder)).mkdir(parents=True)
+        (tmp_path / "files" / str(folder)).mkdir(parents=True)
         for number in range(1_000):
-            (tmp_path / "tiny" / str(folder) / f"{number}.txt").write_text(f"The pump has number {number % 100}.\n")
-    with Library.open(tmp_path / "library") as library:
-        report = library.add([tmp_path / "tiny"])
-        assert (report.added, report.failed, report.passages) == (100_000, [], 100_000)
-        assert library.sync().unchanged == 100_000
+            (tmp_path / "files" / str(folder) / f"{number}.txt").write_text(f"The pump has number {number % 100}.\n")
+    (tmp_path / "files" / "great.txt").write_bytes(LINE * (200_000_000 // len(LINE)))
+    (tmp_path / "files" / "line.txt").write_bytes(b"The heron stands by the pond and " * 1_500_000 + b"waits.")
+    library = str(tmp_path / "library")
+    command = [sys.executable, "-m", "quoth", "--library", library, "add", "--json", str(tmp_path / "files")]
+    with (tmp_path / "done.json").open("wb") as out:
+        adding = subprocess.Popen(command, stdout=out)
+        _, status, usage = os.wait4(adding.pid, 0)
+    adding.returncode = os.waitstatus_to_exitcode(status)
+    assert adding.returncode == 0
+    done = json.loads((tmp_path / "done.json").read_bytes())
+    # the largest of all its processes; kilobytes on Linux, bytes on macOS
+    assert usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) < 2**30
+    assert done["added"] == 100_001
+    assert {Path(one["path"]).name: one["reason"] for one in done["failed"]} == {
+        "great.txt": "its text is longer than 64,000,000 characters"
+    }
+    with Library.open(library) as opened:
+        assert "number 77" in opened.search("pump number 77", 1).hits[0].text
+        assert opened.search("a heron by the pond", 1).hits[0].document == str(tmp_path / "files" / "line.txt")
 
 
 def test_links_in_circles_and_a_closed_folder_do_not_hold_the_rest_up(tmp_path: Path) -> None:

@@ -182,3 +182,10 @@ def test_a_tokenizer_that_truncates_is_refused() -> None:
 def test_a_desert_of_blank_lines_is_in_no_passage() -> None:
     (document,) = read_data(b"The pump ran." + b"\n" * 1_000_000 + b"The pump stopped.\n", "/notes/pump.txt")
     assert [one.text for one in split(document, TOKENIZER)] == ["The pump ran.", "The pump stopped."]
+
+
+def test_thousands_of_rows_without_a_word_are_in_no_passage() -> None:
+    """Weighing every border of such a run against every other one would take minutes."""
+    (document,) = read_data(b"The pump ran.\n\n" + b"|\n" * 200_000 + b"\nThe pump stopped.\n", "/notes/pump.md")
+    texts = [one.text for one in split(document, TOKENIZER)]
+    assert [text.strip("|\n ") for text in texts] == ["The pump ran.", "The pump stopped."]

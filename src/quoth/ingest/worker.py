@@ -286,7 +286,10 @@ class _Worker:
             self.end()
             status = 0
         if self._late:
-            return f"reading took longer than {timeout:g} s", "raise the limit, or leave the file out"
+            return (
+                f"reading took longer than {timeout:g} s",
+                "quoth sync --retry --timeout SECONDS, or leave the file out",
+            )
         if status == -9:
             return "the reader was killed (signal 9)", "the machine may be short of memory; try again with --retry"
         if status == NO_MEMORY:
