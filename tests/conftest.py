@@ -57,11 +57,21 @@ def notes(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def quoth(tmp_path: Path) -> Quoth:
-    """The command line, run in a process of its own on a library of the test's own."""
+    """The command line, run in a process of its own on a library of the test's own.
 
-    def run(*arguments: str | bytes, env: Mapping[str, str] | None = None, library: Path | None = None) -> Done:
+    `bound` takes the superuser's right to read everything away from it.
+    """
+
+    def run(
+        *arguments: str | bytes,
+        env: Mapping[str, str] | None = None,
+        library: Path | None = None,
+        bound: bool = False,
+    ) -> Done:
         place = {"QUOTH_LIBRARY": str(library or tmp_path / "library")}
         command = [sys.executable, "-m", "quoth", *arguments]
+        if bound and os.geteuid() == 0:
+            command = ["setpriv", "--bounding-set=-all", *command]
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, env=os.environ | place | (env or {})
         )
