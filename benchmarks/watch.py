@@ -35,7 +35,8 @@ def found_after(library: Library, note: Path, number: int) -> float:
     note.write_text(f"{before}\n\nThe parcel {word} was sent to the lighthouse.\n", encoding="utf-8")
     written = time.perf_counter()
     while time.perf_counter() - written < PATIENCE:
-        if any(word in hit.text for hit in library.search(f"parcel {word}").hits):
+        # fifty, for every change before said nearly the same
+        if any(word in hit.text for hit in library.search(f"parcel {word}", 50).hits):
             return time.perf_counter() - written
         time.sleep(0.05)
     sys.exit(f"error: {note} was not found within {PATIENCE:.0f} seconds")
