@@ -120,7 +120,7 @@ def test_texts_of_one_hash_keep_their_own_vectors(
 def left() -> list[str]:
     """Threads of a run that are still there; those that search belong to the process."""
     names = [thread.name for thread in threading.enumerate()]
-    return [name for name in names if name.startswith("quoth-") and not name.startswith("quoth-words")]
+    return [name for name in names if name.startswith("quoth-") and not name.startswith("quoth-beside")]
 
 
 def many(folder: Path, count: int = 200) -> Path:

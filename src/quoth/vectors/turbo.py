@@ -75,7 +75,7 @@ class TurboVectors:
         if k <= 0:
             return Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
         query = np.asarray(vector, dtype=np.float32).reshape(-1)
-        depth = max(128, 2 * k)
+        depth = max(64, 4 * k)
         codes = self._awake(held) if len(rows) > max(SCAN, 2 * depth) else None
         mask = None if codes is None else held.living if within is None else held.mask(rows)
         while codes is not None and len(rows) > max(SCAN, 2 * depth):
