@@ -173,12 +173,12 @@ def search(library: Library, collection: Collection, names: dict[str, str]) -> t
 
 def variants(recipe: Recipe) -> dict[str, Recipe]:
     """The recipe of each run; copies are folded only by default."""
-    plain = replace(recipe.weights, **PLAIN)
+    plain = replace(recipe.fusion, **PLAIN)
     return {
         "default": recipe,
-        "words": replace(recipe, weights=replace(plain, words=1.0, vectors=0.0)),
-        "vectors": replace(recipe, weights=replace(plain, words=0.0, vectors=1.0)),
-        "z-sum": replace(recipe, weights=replace(plain, words=1.0, vectors=1.0)),
+        "words": replace(recipe, fusion=replace(plain, words=1.0, vectors=0.0)),
+        "vectors": replace(recipe, fusion=replace(plain, words=0.0, vectors=1.0)),
+        "z-sum": replace(recipe, fusion=replace(plain, words=1.0, vectors=1.0)),
     }
 
 

@@ -17,15 +17,15 @@ SOURCE = ROOT / "src" / "quoth"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 PATH = [
-    "recipe", "lock", "jobs", "parts", "find", "flow", "rebuild", "sync", "forget", "watch", "backup", "restore",
-    "exchange", "doctor", "asking", "library",
+    "recipe", "lock", "jobs", "parts", "find", "flow", "rebuild", "sync", "forget", "watch", "backup",
+    "restore", "exchange", "doctor", "asking", "library",
 ]  # fmt: skip
-FACE = ["terminal", "records", "commands", "upkeep", "cli", "__main__"]
+FACE = ["terminal", "records", "results", "commands", "upkeep", "proving", "cli", "__main__"]
 ROWS: dict[str, int] = {
     **dict.fromkeys(["types", "errors"], 0),
-    **dict.fromkeys(["ingest", "embed", "catalog", "words", "vectors", "rank", "answer"], 1),
+    **dict.fromkeys(["ingest", "embed", "catalog", "words", "vectors", "rank", "answer", "stats"], 1),
     **dict.fromkeys(PATH, 2),
-    **dict.fromkeys(["testing"], 3),
+    **dict.fromkeys(["testing", "evaluate", "feedback"], 3),
     **dict.fromkeys(FACE, 4),
 }
 # rows 2 and 4 are each one path told in a few files: in this order, each may use the earlier ones

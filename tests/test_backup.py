@@ -98,7 +98,7 @@ def refused(file: Path, folder: Path, error: type[LibraryError] = LibraryError) 
 
 def test_what_is_restored_is_what_was_backed_up(filled: Path, tmp_path: Path) -> None:
     with Library.open(filled) as library:
-        answer, hits = library.ask(QUESTION), library.search("boiler pressure", 5)
+        answer, hits = library.explain(QUESTION, noted=False)[0], library.search("boiler pressure", 5)
     done = restore(tmp_path / "backup.tar", tmp_path / "other" / "place")
     assert (done.documents, done.passages > 4, done.before, done.encoded, done.notes) == (5, True, None, 0, ())
     assert dump(tmp_path / "other" / "place") == dump(filled)

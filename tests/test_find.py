@@ -37,8 +37,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 def plain(recipe: Recipe, words: float, vectors: float) -> Recipe:
     """The recipe that ranks by one score alone and folds nothing."""
-    weights = replace(recipe.weights, words=words, vectors=vectors, match=0.0, adapt=0.0, alike=2.0)
-    return replace(recipe, weights=weights)
+    weights = replace(recipe.fusion, words=words, vectors=vectors, match=0.0, adapt=0.0, alike=2.0)
+    return replace(recipe, fusion=weights)
 
 
 def folder_of(library: Library, name: str) -> str:
@@ -53,7 +53,6 @@ def test_filters_of_every_width_give_the_k_best_of_what_they_leave(
 ) -> None:
     if way != "as it is":
         monkeypatch.setattr(turbo, "SCAN", 0)
-        monkeypatch.setattr(turbo, "ONCE", 0)
         monkeypatch.setattr(index, "NARROW", 0.0 if "left out" in way else 1e9)
     folder = folder_of(library, name)
     for words, vectors in ((1.0, 0.0), (0.0, 1.0)):
@@ -90,7 +89,7 @@ def test_threads_get_what_one_alone_gets_while_another_adds(tmp_path: Path) -> N
     later = tmp_path / "files" / "later"
     later.mkdir()
     filters = Filters(folders=tuple(str(tmp_path / "files" / str(number)) for number in range(4)))
-    recipe = Recipe(encoder="", weights=plain(Recipe(encoder=""), 0.0, 1.0).weights)
+    recipe = Recipe(encoder="", fusion=plain(Recipe(encoder=""), 0.0, 1.0).fusion)
     with Library.open(tmp_path / "library") as library:
         library.add([tmp_path / "files"])
 

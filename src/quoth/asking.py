@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import category
 
-from quoth.catalog import File
+from quoth.catalog import Catalog, File, journal
 from quoth.errors import NotFound, UsageError
-from quoth.types import Document, Quote, Searched
+from quoth.types import Answer, Document, Hit, Quote, Searched
 
 if TYPE_CHECKING:
-    from quoth.answer import Chosen, Draft
+    from quoth.answer import Chosen, Draft, Sentence
 
 LONGEST_WORD = 1_000
 """Characters without a space of a question that are used; languages without spaces write sentences so."""
 LONGEST_QUESTION = 10_000
 """Characters of a question that are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How an answer came about: the first hits of each index and of both, sentences, and the decision."""
+
+    by_words: tuple[Hit, ...]
+    by_vectors: tuple[Hit, ...]
+    fused: tuple[Hit, ...]
+    sentences: tuple[Sentence, ...]
+    decision: dict[str, float]
 
 
 class Documents:
@@ -48,6 +60,18 @@ def quote(chosen: Chosen, documents: Documents) -> Quote:
         chosen.text, document.path, document.title, chosen.start, chosen.end, place.page, place.line, place.heading,
         round(chosen.score, 6), place.cells,
     )  # fmt: skip
+
+
+def note(catalog: Catalog, made: Answer) -> None:
+    """Enter a question and what was shown for it in the journal, if one is kept."""
+    asked = {"question": made.question, "answered": made.answered, "confidence": made.confidence}
+    places = [
+        [{"document": one.document, "start": one.start, "end": one.end} for one in some]
+        for some in (made.quotes, made.also)
+    ]
+    if journal.append(catalog, "asked", made.recipe, asked | {"seconds": round(made.seconds, 4)}):
+        shown = {"question": made.question, "quotes": places[0], "also": places[1]}
+        journal.append(catalog, "shown", made.recipe, shown)
 
 
 def refusal(searched: Searched, draft: Draft) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quoth import __version__, upkeep
+from quoth import __version__, proving, upkeep
 from quoth.commands import as_json, background, filters, narrowed, open_library, reading
 from quoth.errors import QuothError
 
@@ -159,12 +159,14 @@ def search(
 @click.pass_obj
 def show(folder: str | None, path: str, at: str | None, json_: bool) -> None:
     """Show the text of a document, as it was read."""
-    from quoth import terminal
+    from quoth import feedback, terminal
 
     span = terminal.span(at)
     with open_library(folder) as library:
         document = library.show(path)
         boxes = library.boxes(document, *span) if span else []
+        if span:
+            feedback.opened(library, document, *span)
     terminal.show_document(document, span, boxes, json_)
 
 
@@ -286,5 +288,8 @@ def import_(folder: str | None, file: str, json_: bool) -> None:
     terminal.show_report(report, json_)
 
 
-for command in (upkeep.reindex, upkeep.forget, upkeep.jobs):
+for command in (
+    upkeep.reindex, upkeep.forget, upkeep.jobs, proving.recipe, proving.golden, proving.evaluate, proving.compare,
+    proving.runs, proving.journal, proving.rate,
+):  # fmt: skip
     cli.add_command(command)

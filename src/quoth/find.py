@@ -61,7 +61,7 @@ def find(parts: Parts, question: str, k: int, filters: Filters | None, recipe: R
         ids = sorted(one for one in words if one in named)
         columns = (np.array([each.get(one, 0.0) for one in ids], np.float32) for each in (words, near, named))
         candidates = rank.Candidates(np.array(ids, np.int64), *columns)
-        hits = _ranked(question, k, candidates, recipe.weights, parts.catalog.passages)
+        hits = _ranked(question, k, candidates, recipe.fusion, parts.catalog.passages)
         if len(hits) >= k or depth >= (parts.catalog.counts()["passages"] if within is None else len(within)):
             return Found(asked, by_words, by_vectors, tuple(hits))
         depth *= 2

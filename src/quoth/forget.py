@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quoth.catalog import File, Source, erase, jobs
+from quoth.catalog import Catalog, File, Source, erase, golden, jobs, journal, runs
 from quoth.errors import LibraryError
 from quoth.lock import writer
 from quoth.parts import Parts, disk
@@ -96,10 +96,11 @@ def forget(
         if not source:
             jobs.bury(parts.catalog, [place])
         records = jobs.scrub(parts.catalog, place, paths)
+        erased = _forget_questions(parts.catalog, paths)
         gone = parts.catalog.remove(numbers)
         if source:
             parts.catalog.remove_source(source.id)
-        notes = erase_removed(parts, watch)
+        notes = [*erased, *erase_removed(parts, watch)]
         after = _search(parts.folder, canaries, watch)
         shared = erase.held(parts.catalog, [one.words for one in after])
         parts.secure()
@@ -111,6 +112,16 @@ def forget(
         len(files), count, len(gone), records, len(canaries), len(before), len(after), len(after), verify,
         tuple(notes), time.monotonic() - started,
     )  # fmt: skip
+
+
+def _forget_questions(catalog: Catalog, paths: Sequence[str]) -> list[str]:
+    """Take out what evaluations and the journal say of these documents; what went, in sentences."""
+    asked, found = golden.about(catalog, paths), runs.about(catalog, paths)
+    golden.remove(catalog, asked)
+    runs.remove(catalog, found)
+    noted = journal.forget(catalog, paths)
+    counts = {"golden questions": len(asked), "runs of evaluations": len(found), "entries of the journal": noted}
+    return [f"with it went {count:,} {what} that named it" for what, count in counts.items() if count]
 
 
 def finish(parts: Parts, watch: Watcher) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from quoth.asking import Documents, changed, clean, quote, refusal
+from quoth.asking import Documents, Explanation, changed, clean, note, quote, refusal
 from quoth.catalog import File, Job, Source
 from quoth.errors import LibraryError, Locked, NotFound, QuothError, ReadError, ReadOnly
 from quoth.parts import Parts, inside
@@ -31,17 +31,18 @@ from quoth.types import (
     Progress,
     Ranked,
     Report,
+    Status,
     Watcher,
 )
 
 if TYPE_CHECKING:
-    from quoth.answer import Draft, Sentence
+    from quoth.answer import Draft
     from quoth.backup import Backup, Moved
     from quoth.doctor import Check
     from quoth.exchange import Exported
     from quoth.find import Found
     from quoth.forget import Forgotten
-    from quoth.recipe import Recipe
+    from quoth.recipe import Kept, Recipe
 
 
 def unwatched(_: Progress) -> None:
@@ -53,35 +54,6 @@ def default_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("quoth", appauthor=False) / "library"
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """How an answer came about: the first hits of each index and of both, sentences, and the decision."""
-
-    by_words: tuple[Hit, ...]
-    by_vectors: tuple[Hit, ...]
-    fused: tuple[Hit, ...]
-    sentences: tuple[Sentence, ...]
-    decision: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What is in a library."""
-
-    library: str
-    bytes: int
-    sources: int
-    files: int
-    failed: int
-    documents: int
-    passages: int
-    kinds: dict[str, int]
-    languages: dict[str, int]
-    encoder: str
-    recipe: str
-    writer: str | None
 
 
 class Library:
@@ -349,10 +321,39 @@ class Library:
         return doctor.examine(self._parts)
 
     def recipe(self) -> Recipe:
-        """Every number and model that this library's answers depend on."""
-        from quoth.recipe import Recipe
+        """Every number and model that this library's answers depend on: the one that counts."""
+        from quoth import recipe
 
-        return Recipe(encoder=self._parts.encoder.fingerprint)
+        return recipe.used(self._parts.catalog, self._parts.encoder.fingerprint)
+
+    def recipes(self) -> list[Kept]:
+        """The recipes that this library remembers, the default one first."""
+        from quoth import recipe
+
+        return recipe.every(self._parts.catalog, self._parts.encoder.fingerprint)
+
+    def recipe_named(self, name: str = "") -> Kept:
+        """A recipe by its name or the beginning of its hash; the one that counts without any."""
+        from quoth import recipe
+
+        known = self.recipes()
+        return recipe.find(known, name) if name else next(one for one in known if one.used)
+
+    def make_recipe(self, name: str, settings: Mapping[str, str], base: str = "") -> Kept:
+        """Remember the recipe that differs from `base` in fields named as in `fusion.words`."""
+        from quoth import recipe
+
+        self._writable()
+        recipe.keep(self._parts.catalog, recipe.changed(self.recipe_named(base).recipe, settings), name)
+        return self.recipe_named(name)
+
+    def use_recipe(self, name: str) -> Kept:
+        """Let a recipe count from now on."""
+        from quoth import recipe
+
+        self._writable()
+        recipe.use(self._parts.catalog, self.recipe_named(name).name)
+        return self.recipe_named()
 
     # -- quotes out ----------------------------------------------------------------------------
 
@@ -392,9 +393,10 @@ class Library:
         filters: Filters | None = None,
         *,
         recipe: Recipe | None = None,
+        noted: bool = True,
         watch: Watcher = unwatched,
     ) -> tuple[Answer, Explanation]:
-        """An answer, and how it came about: what was found, how it was ranked, why it was decided so."""
+        """An answer, and how it came about. `noted` enters it in the journal, if the library keeps one."""
         from quoth.answer import answer
         from quoth.find import find
 
@@ -406,7 +408,8 @@ class Library:
         with catalog.reading():
             found = find(self._parts, asked, recipe.passages, filters, recipe)
             read = Documents(catalog.document)
-            draft = answer(asked, found.hits[: recipe.passages], read.text, self._parts.encoder.encode, found.asked)
+            hits, encode = found.hits[: recipe.passages], self._parts.encoder.encode
+            draft = answer(asked, hits, read.text, encode, found.asked, recipe.quoting)
             quotes = tuple(quote(one, read) for one in draft.quotes)
             also = tuple(quote(one, read) for one in draft.also)
             searched = catalog.searched(filters)
@@ -416,10 +419,13 @@ class Library:
         notes += [*draft.notes, *([] if catalog.counts()["passages"] else ["the library is empty: quoth add FOLDER"])]
         seconds = time.perf_counter() - started
         confidence = round(draft.confidence, 6)
-        return Answer(
+        made = Answer(
             question, draft.answered, text, confidence, quotes, also, tuple(dict.fromkeys(notes)), recipe.hash,
             searched, seconds,
-        ), explanation  # fmt: skip
+        )  # fmt: skip
+        if noted:
+            note(catalog, made)
+        return made, explanation
 
     # -- inside --------------------------------------------------------------------------------
 

@@ -20,13 +20,13 @@ from quoth.errors import UsageError
 from quoth.ingest.kinds import pages
 
 if TYPE_CHECKING:
+    from quoth.asking import Explanation
     from quoth.backup import Backup, Moved
     from quoth.catalog import Source
     from quoth.doctor import Check
     from quoth.exchange import Exported
-    from quoth.library import Explanation, Status
     from quoth.restore import Restored
-    from quoth.types import Answer, Box, Document, Hit, Hits, Place, Progress, Quote, Report, Watcher
+    from quoth.types import Answer, Box, Document, Hit, Hits, Place, Progress, Quote, Report, Status, Watcher
 
 UNSAFE = re.compile("[\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]|\\r(?!\\n)")
 """Characters by which a file could move the cursor, set colours or turn text around on a terminal."""
@@ -365,9 +365,17 @@ def print_json(record: Mapping[str, object]) -> None:
     click.echo(json.dumps(record))
 
 
+def show_count(done: str, count: int, what: str, as_json: bool) -> None:
+    """Print how many of something were added or removed."""
+    if as_json:
+        return print_json({done: count})
+    click.echo(f"{done}: {some(count, what)}")
+    return None
+
+
 def some(count: int, what: str) -> str:
     """So many of something: "1 file", "2,000 files"."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what if count == 1 else what[:-1] + 'ies' if what.endswith('ry') else what + 's'}"
 
 
 def safe(text: str) -> str:

@@ -266,6 +266,24 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Status:
+    """What is in a library."""
+
+    library: str
+    bytes: int
+    sources: int
+    files: int
+    failed: int
+    documents: int
+    passages: int
+    kinds: dict[str, int]
+    languages: dict[str, int]
+    encoder: str
+    recipe: str
+    writer: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """How files are read.
 

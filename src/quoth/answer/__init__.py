@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from quoth.types import Floats
 
-__all__ = ["Chosen", "Draft", "Sentence", "answer", "fingerprint"]
+__all__ = ["Chosen", "Draft", "Quoting", "Sentence", "answer", "default"]
 
 HITS = 10
 """Hits that are looked at; the sentences come from the first eight."""
@@ -39,7 +39,6 @@ TOLD = ("cosine", "passage cosine", "passage rank", "covered", "covered by passa
 SHOWN = 5
 """Sentences whose features are kept to explain the choice."""
 BEHIND = 0.3
-"""A second or third quote is given when it is at least this share as likely as the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,27 @@ class Draft:
     sentences: tuple[Sentence, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Quoting:
+    """The numbers that an answer depends on beside its hits; `model` names the trained models and what they read.
+
+    threshold   the confidence from which on a question is answered
+    quotes      the most quotes of an answer
+    behind      a second or third quote is given when it is at least this share as likely as the first
+    """
+
+    model: str
+    threshold: float
+    quotes: int = QUOTES
+    behind: float = BEHIND
+
+
 @cache
-def fingerprint() -> str:
-    """Changes whenever the model or a number that answers depend on changes."""
-    numbers = f"{HITS} {QUOTES} {BEHIND} {PASSAGES} {SENTENCES}"
-    return hashlib.sha256(model.FILE.read_bytes() + numbers.encode()).hexdigest()[:16]
+def default() -> Quoting:
+    """The packaged models with their threshold."""
+    numbers = f"{HITS} {PASSAGES} {SENTENCES}"
+    name = hashlib.sha256(model.FILE.read_bytes() + numbers.encode()).hexdigest()[:16]
+    return Quoting(name, model.load().threshold)
 
 
 def answer(
@@ -85,13 +100,14 @@ def answer(
     texts: Callable[[str], str],
     encode: Callable[[Sequence[str]], Floats],
     asked: Floats,
+    quoting: Quoting | None = None,
 ) -> Draft:
     """One to three verified quotes that answer the question, or a refusal with the nearest stretches.
 
     Of `hits`, best first, the first HITS are read; `texts` gives the text of a document by its path,
     `asked` is the question's vector. At most 24 sentences are encoded.
     """
-    models = model.load()
+    models, quoting = model.load(), quoting or default()
     notes: list[str] = []
     hits = hits[:HITS]
     kept = [hit for hit in hits if texts(hit.document)[hit.start : hit.end] == hit.text]
@@ -100,7 +116,7 @@ def answer(
     about = understand(question, [hit.text for hit in kept])
     found, stretches = candidates(about, kept, texts)
     if not found:
-        return Draft(False, 0.0, models.threshold, (), (), tuple(notes), {})
+        return Draft(False, 0.0, quoting.threshold, (), (), tuple(notes), {})
     rows = describe(about, kept, found, stretches, encode([one.text for one in found]), asked)
     logits = models.ranker(rows)
     seen = model.signals(about, kept, found, rows, logits)
@@ -110,7 +126,7 @@ def answer(
         confidence *= seen["covered by passage of best"]
     order = np.argsort(-logits, kind="stable").tolist()
     ranked = [(found[at], confidence * float(np.exp(logits[at] - logits[order[0]]))) for at in order]
-    draft = _draft(ranked, stretches, texts, confidence, models.threshold, notes, seen)
+    draft = _draft(ranked, stretches, texts, confidence, quoting, notes, seen)
     return replace(
         draft,
         sentences=tuple(_explained(found[at], rows[at], ranked[place][1]) for place, at in enumerate(order[:SHOWN])),
@@ -122,10 +138,11 @@ def _draft(
     stretches: Sequence[Stretch],
     texts: Callable[[str], str],
     confidence: float,
-    threshold: float,
+    quoting: Quoting,
     notes: list[str],
     seen: dict[str, float],
 ) -> Draft:
+    threshold = quoting.threshold
     answered = confidence >= threshold
     if not answered:
         nearest: dict[int, tuple[Candidate, float]] = {}
@@ -133,8 +150,10 @@ def _draft(
             nearest.setdefault(one.hit, (one, score))
         also = choose(list(nearest.values()), stretches, texts, ALSO, notes)
         return Draft(False, confidence, threshold, (), tuple(also), tuple(notes), seen)
-    chosen = choose(ranked, stretches, texts, QUOTES + ALSO, notes)
-    enough = [quote for quote in chosen[:QUOTES] if quote.score >= BEHIND * confidence or quote is chosen[0]]
+    chosen = choose(ranked, stretches, texts, quoting.quotes + ALSO, notes)
+    enough = [
+        quote for quote in chosen[: quoting.quotes] if quote.score >= quoting.behind * confidence or quote is chosen[0]
+    ]
     also = [quote for quote in chosen if quote not in enough][:ALSO]
     return Draft(bool(enough), confidence, threshold, tuple(enough), tuple(also), tuple(notes), seen)
 

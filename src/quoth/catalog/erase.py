@@ -57,6 +57,11 @@ def _everything(catalog: Catalog) -> Iterator[str]:
         "select path from documents union select path from files union select path from sources",
         "select places || reason from jobs",
         "select path from job_failures",
+        "select question || answers from golden",
+        "select path from golden_spans",
+        "select text || char(10) || before || after from golden_spans",
+        "select record from run_outcomes",
+        "select record from journal",
     ):
         for (value,) in catalog.connection.execute(query):
             yield value.decode("utf-8", "replace") if isinstance(value, bytes) else value

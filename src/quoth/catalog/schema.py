@@ -112,4 +112,57 @@ MIGRATIONS: tuple[str, ...] = (
     drop index documents_path;
     create index documents_path on documents(path, kind, modified, first, last, passages);
     """,
+    # Recipes by name, and the questions that a library is measured by: what they ask, and where the answer stands.
+    # A span keeps its words and what stands around it, by which it is found again when the document changes.
+    """
+    create table recipes (name text primary key, added real not null, record text not null);
+
+    create table golden (
+        id integer primary key autoincrement,
+        "set" text not null,
+        key text not null,
+        question text not null,
+        none integer not null default 0,
+        answers text not null default '[]',
+        added real not null,
+        unique ("set", key)
+    );
+    create table golden_spans (
+        golden integer not null references golden(id) on delete cascade,
+        path blob not null,
+        start integer,
+        "end" integer,
+        text text not null default '',
+        before text not null default '',
+        after text not null default '',
+        gain integer not null default 1
+    );
+    create index golden_spans_golden on golden_spans(golden);
+
+    create table runs (name text primary key, at real not null, header text not null, record text);
+    create table run_outcomes (
+        run text not null references runs(name) on delete cascade,
+        record text not null
+    );
+    create index run_outcomes_run on run_outcomes(run);
+
+    create table journal (
+        id integer primary key autoincrement,
+        at real not null,
+        kind text not null check (kind in ('asked', 'shown', 'opened', 'rated', 'evaluated', 'promoted')),
+        recipe text not null,
+        record text not null
+    );
+    create index journal_at on journal(at);
+
+    -- every comparison that was made, in order: what an honest verdict after many looks needs to know
+    create table comparisons (
+        id integer primary key autoincrement,
+        at real not null,
+        "set" text not null,
+        first text not null,
+        second text not null,
+        record text not null
+    );
+    """,
 )

@@ -1,6 +1,6 @@
 """Nearest vectors by TurboQuant codes, rescored exactly.
 
-Codes of 4 bits a dimension (turbovec; TurboQuant, arXiv 2504.19874) name 4 k candidates, and the
+Codes of 4 bits a dimension (turbovec; TurboQuant, arXiv 2504.19874) name 2 k candidates, and the
 half-precision rows of `exact` give them their cosines, so scores and order are exact among the
 candidates. The code in slot n is that of row n; filters, and rows that are dead, are a mask over the slots,
 which costs a search little (100 to 140 % of one without, at 1 M rows and any width of the filter).
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 SCAN = 1_000
 """Up to so many rows are scanned exactly: no slower than the codes, and no index to load."""
-ONCE = 32_768
-"""Up to so many rows the first search of a process scans them (35 ms): the codes wake in 120 ms."""
 BEHIND = 1_024
 """Rows that the codes on disk may lag behind; a reader catches them up in about 5 ms."""
 BATCH = 16_384
@@ -47,7 +45,6 @@ class TurboVectors:
         self._exact = ExactRows(folder, dimensions, readonly)
         self._codes: TurboQuantIndex | None = None
         self._generation = 0
-        self._scanned = False
         self._turn = threading.RLock()
 
     def add(self, ids: Ids, vectors: Floats) -> None:
@@ -75,8 +72,11 @@ class TurboVectors:
         if k <= 0:
             return Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
         query = np.asarray(vector, dtype=np.float32).reshape(-1)
-        depth = max(64, 4 * k)
-        codes = self._awake(held) if len(rows) > max(SCAN, 2 * depth) else None
+        depth = max(128, 2 * k)
+        codes = None
+        if len(rows) > max(SCAN, 2 * depth):
+            with self._turn:
+                codes = self._index(held)
         mask = None if codes is None else held.living if within is None else held.mask(rows)
         while codes is not None and len(rows) > max(SCAN, 2 * depth):
             best = self._rescore(held, query, _nearest(codes, query, depth, mask), depth)
@@ -122,14 +122,6 @@ class TurboVectors:
             ids, scores = ids[kept], scores[kept]
         order = np.lexsort((ids, -scores))[:k]
         return Ranked(ids[order], scores[order])
-
-    def _awake(self, held: Held) -> TurboQuantIndex | None:
-        """The codes, but for a first search that does without them sooner."""
-        with self._turn:
-            if self._codes is None and not self._scanned and len(held.ids) <= ONCE:
-                self._scanned = True
-                return None
-            return self._index(held)
 
     def _index(self, held: Held) -> TurboQuantIndex | None:
         """The codes of at least these rows, or None when there are too few to need any or others took their place."""
