@@ -8,7 +8,6 @@ of several places the one with the most alike surroundings is taken; where they 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
