@@ -54,6 +54,7 @@ bench: $(VENV)/.dev  ## measure, beside peers, into benchmarks/results/
 	$(BIN)/python benchmarks/start.py --library $(BENCH)/library --json benchmarks/results/start.json
 	$(BIN)/python benchmarks/searching.py --library $(BENCH)/library --keep $(BENCH)/searching --json benchmarks/results/searching.json
 	$(BIN)/python benchmarks/watch.py --data $(QUOTH_DATA)/library --json benchmarks/results/watch.json
+	$(BIN)/python benchmarks/evaluating.py --data $(addprefix $(QUOTH_DATA)/retrieval/,scifact cranfield cisi feedbackqa legalsummarization xquad-en) --json benchmarks/results/evaluating.json
 	$(BIN)/python benchmarks/comparing.py --json benchmarks/results/comparing.json
 	$(BIN)/python benchmarks/crash.py --kills 200 --json benchmarks/results/crash.json
 	$(BIN)/python benchmarks/robustness.py --data $(QUOTH_DATA)/messy --json benchmarks/results/robustness.json

@@ -307,6 +307,61 @@ def watch() -> str:
     return table(head, rows) + run_line(record, "watch")
 
 
+def evaluating() -> str:
+    """nDCG@10 as `quoth evaluate` prints it, with its interval, beside words alone and bm25s, and the comparison."""
+    if not is_measured("evaluating"):
+        return "Not measured yet: `make bench`.\n"
+    record = result("evaluating")
+    rows = []
+    for one in record["sets"]:
+        usual, bm25s, words = (run["measures"]["nDCG@10"] for run in one["runs"])
+        gain = one["compared"]["difference"]
+        low, high = gain["interval"]["low"], gain["interval"]["high"]
+        means = [f"{run['mean']:.3f} [{run['low']:.3f}, {run['high']:.3f}]" for run in (usual, words, bm25s)]
+        told = f"{gain['difference']:+.3f} [{low:+.3f}, {high:+.3f}], p {gain['p']:.2g}: {one['compared']['verdict']}"
+        rows.append([one["set"], f"{one['questions']:,}", f"**{means[0]}**", *means[1:], told, one["with itself"]])
+    head = ["set", "questions", "default", "words alone", "bm25s", "default against words alone", "with itself"]
+    return table(head, rows) + run_line(record, "evaluating")
+
+
+def chosen() -> str:
+    """What other weights and depths gain over the default, on the sets that they were chosen on."""
+    if not is_measured("evaluating"):
+        return "Not measured yet: `make bench`.\n"
+    record = result("evaluating")
+    found = record["chosen"]
+    rows = [
+        [one["words"], one["depth"], f"{one['gain']:+.4f}", f"{one['adjusted_p']:.2g}"] for one in found["candidates"]
+    ]
+    taken = found["taken"]
+    if not isinstance(taken, str):
+        taken = f"words {taken['words']}, depth {taken['depth']}"
+    sets = f"\n{found['questions']:,} questions of {', '.join(found['sets'])}. Taken: {taken}.\n"
+    head = ["weight of words", "depth", "nDCG@10 against the default", "p, for all candidates"]
+    return table(head, rows) + sets + run_line(record, "evaluating")
+
+
+def comparing() -> str:
+    """How fast two runs are compared."""
+    if not is_measured("comparing"):
+        return "Not measured yet: `make bench`.\n"
+    record = result("comparing")
+    ours = record["seconds"]["quoth"]
+    rows = []
+    for name in ("quoth", "scipy", "ranx"):
+        value = record["seconds"][name]
+        seconds = f"{value:.3f} s" if isinstance(value, float) else str(value)
+        rows.append([name, seconds, f"{value / ours:,.0f} ×" if isinstance(value, float) else ""])
+    said = f"1,000,000 sign flips of {record['pairs']} pairs"
+    whole = f"\nTwo runs of 1,000 questions with six measures are compared in {record['comparison_seconds']:.2f} s, "
+    return (
+        table([said, "seconds", "of ours"], rows)
+        + whole
+        + "start and imports included.\n"
+        + run_line(record, "comparing")
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "retrieval": retrieval,
@@ -320,6 +375,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "crash": crash,
     "robustness": robustness,
     "watch": watch,
+    "evaluating": evaluating,
+    "chosen": chosen,
+    "comparing": comparing,
 }
 
 

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from quoth import Library, lock
+from quoth import Library, feedback, lock
 from quoth import backup as backups
 from quoth.errors import LibraryError, Locked, NotFound, TooNew, UsageError
+from quoth.evaluate import golden, kept_runs
 from quoth.restore import restore
 
 QUESTION = "When were the tomatoes planted?"
-OLD = [Path(__file__).parent / "data" / f"library-v{version}.tar.gz" for version in (1, 3)]
+OLD = [Path(__file__).parent / "data" / f"library-v{version}.tar.gz" for version in (1, 3, 4)]
 """A library as the first version with a catalog of this format wrote it, beside the files in it."""
 
 
@@ -446,6 +447,13 @@ def test_a_library_of_an_older_version_opens_moves_and_is_backed_up(old: Path, t
             "The tomatoes were planted on 12 May 2023.", "/home/ada/papers/garden.md", 23, 5,
         )  # fmt: skip
         assert library.move("/home/ada", tmp_path).sources == 2
+        if old.name == "library-v4.tar.gz":
+            # what evaluations keep came with it: a recipe that counts, two questions, a run, and what was asked
+            assert [one.name for one in library.recipes() if one.used] == ["wordy"]
+            boiler, fence = golden.questions(library)
+            assert (boiler.golden[0].path, boiler.stale) == (str(tmp_path / "papers" / "house" / "boiler.txt"), False)
+            assert (fence.none, [one.name for one in kept_runs(library)]) == (True, ["kept"])
+            assert [one.kind for one in feedback.entries(library)[:3]] == ["promoted", "asked", "shown"]
         report = library.sync()
         assert (report.unchanged, report.added, report.removed) == (8, 0, 0)
         quote = library.ask("How long does the warranty of the inverter last?").quotes[0]

@@ -82,6 +82,14 @@ def test_an_answer_whose_words_are_gone_is_stale_until_they_are_back(library: Li
     assert [one.stale for one in golden.questions(library)] == [False]
 
 
+def test_a_question_follows_a_file_that_moves(library: Library, notes: Path) -> None:
+    golden.add(library, "When is the boiler serviced?", "each October")
+    (notes / "house" / "boiler.txt").rename(notes / "heating.txt")
+    assert library.sync().moved == 1
+    (question,) = golden.questions(library)
+    assert (question.golden[0].path, question.stale) == (str(notes / "heating.txt"), False)
+
+
 def test_questions_survive_export_and_import(library: Library, tmp_path: Path) -> None:
     golden.add(library, "When is the boiler serviced?", "each October", answers=["October"])
     golden.add(library, "Who painted the fence?", none=True, set_="other")

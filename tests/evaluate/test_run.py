@@ -47,7 +47,7 @@ def test_a_beir_set_is_measured_as_ir_measures_does(beir: Path, tmp_path: Path) 
     published = questions.beir(beir)
     with outside.library_of(published, tmp_path / "kept") as (library, asked):
         done = evaluate(library, asked, answers=False)
-    judged = {one.key: {f"@{n}": at.gain for n, at in enumerate(one.golden)} for one in published.questions}
+    judged = {one.key: {at.path: at.gain for at in one.golden} for one in asked}
     scores = {one.key: {unit: 1 / rank for rank, unit in enumerate(one.ranked, 1)} for one in done.outcomes}
     for name, measure in (("nDCG@10", nDCG @ 10), ("R@5", R @ 5), ("RR@10", RR @ 10)):
         theirs = {one.query_id: one.value for one in ir_measures.iter_calc([measure], judged, scores)}
@@ -177,11 +177,19 @@ def test_a_set_without_judged_questions_and_an_unknown_split_are_refused(
 
 def test_the_command_line_measures_a_set_and_compares_two_recipes(beir: Path, quoth: Quoth, tmp_path: Path) -> None:
     folder = str(tmp_path / "kept")
-    shown = quoth("evaluate", "--beir", str(beir), "--keep", folder, "--name", "usual")
+    rows = [line.split("\t") for line in (beir / "qrels" / "test.tsv").read_text().splitlines()[1:]]
+    (tmp_path / "qrels.txt").write_text("".join(f"{q} 0 {d} {gain}\n" for q, d, gain in rows))
+    trec = ("--trec", str(tmp_path / "run.txt"))
+    shown = quoth("evaluate", "--beir", str(beir), "--keep", folder, "--name", "usual", *trec)
     assert shown.code == 0, shown.err
     lines = shown.out.splitlines()
     assert lines[0].startswith("mini (test): 4 questions, recipe ")
     assert any("nDCG@10" in line and "[" in line for line in lines)
+    lines_of_run = (tmp_path / "run.txt").read_text().splitlines()
+    assert {line.split()[2] for line in lines_of_run} <= {f"d{number}" for number in range(5)}
+    judged = ir_measures.read_trec_qrels(str(tmp_path / "qrels.txt"))
+    theirs = ir_measures.calc_aggregate([nDCG @ 10], judged, ir_measures.read_trec_run(str(tmp_path / "run.txt")))
+    assert f"{theirs[nDCG @ 10]:.4f}" in next(line for line in lines if "nDCG@10" in line)
     assert "bm25s" in lines
     quoth("recipe", "new", "vectors", "--set", "fusion.words=0", "--set", "fusion.adapt=0")
     assert quoth("evaluate", "--beir", str(beir), "--keep", folder, "--recipe", "vectors", "--name", "v").code == 0

@@ -138,6 +138,11 @@ MIGRATIONS: tuple[str, ...] = (
         gain integer not null default 1
     );
     create index golden_spans_golden on golden_spans(golden);
+    create index golden_spans_path on golden_spans(path);
+    create trigger golden_spans_follow after update of path on documents when old.path <> new.path
+    begin
+        update golden_spans set path = new.path where path = old.path;
+    end;
 
     create table runs (name text primary key, at real not null, header text not null, record text);
     create table run_outcomes (

@@ -55,8 +55,9 @@ def questions(library: Library, set_: str | None = None) -> list[Question]:
     """The golden questions as an evaluation takes them, each answer where it stands now; stale ones say so."""
     kept = golden.every(library._parts.catalog, set_)
     if set_ and not kept:
-        have = ", ".join(sorted({one.set for one in golden.every(library._parts.catalog)})) or "none yet"
-        raise NotFound(f"there is no set of golden questions {set_}", f"there are: {have}")
+        have = ", ".join(sorted({one.set for one in golden.every(library._parts.catalog)}))
+        hint = f"there are: {have}" if have else "quoth golden add QUESTION --quote TEXT; or quoth evaluate --beir DIR"
+        raise NotFound(f"there is no set of golden questions {set_}", hint)
     documents = _Documents(library._parts.catalog.document)
     return [_anchored(library._parts.catalog, one, documents) for one in kept]
 

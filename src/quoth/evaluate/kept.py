@@ -129,7 +129,9 @@ def _outside(
 ) -> Run:
     answers = wanted.answers if wanted.answers is not None else wanted.squad is not None
     with outside.library_of(published, wanted.keep, library._parts.encoder_spec, watch) as (made, questions):
-        return evaluate(made, questions, kept.recipe, name=name, answers=answers, saved=saved, watch=watch)
+        run = evaluate(made, questions, kept.recipe, name=name, answers=answers, saved=saved, watch=watch)
+        files = Path(made.sources()[0].path)
+    return replace(run, outcomes=tuple(outside.named(published, run.outcomes, files)))
 
 
 def _run(library: Library, name: str) -> Run:

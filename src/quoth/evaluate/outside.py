@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from quoth.errors import LibraryError, need
@@ -38,6 +39,17 @@ def library_of(
             yield library, questions
 
 
+def named(published: Published, outcomes: Sequence[Outcome], folder: Path = Path()) -> list[Outcome]:
+    """The outcomes with the set's own names of the documents, whose files are in the folder."""
+    ids = {str(folder / name): published.ids.get(name, name) for name in published.files}
+    return [
+        replace(
+            one, ranked=tuple(ids.get(unit, unit) for unit in one.ranked), cluster=ids.get(one.cluster, one.cluster)
+        )
+        for one in outcomes
+    ]
+
+
 def by_bm25s(published: Published) -> Run:
     """The run of bm25s (k1 1.5, b 0.75, Snowball's stemmer) over whole documents, whose ties it breaks as it likes."""
     bm25s, stemmers = need("bm25s", "peers"), need("Stemmer", "peers")
@@ -54,13 +66,12 @@ def by_bm25s(published: Published) -> Run:
         started = time.perf_counter()
         found, scores = index.retrieve(words([question.text]), k=min(DEPTH, len(names)), show_progress=False)
         milliseconds = round(1000 * (time.perf_counter() - started), 3)
-        golden = {one.path: f"@{number}" for number, one in enumerate(question.golden)}
-        ranked = tuple(golden.get(names[place], names[place]) for place in found[0])
+        ranked = tuple(names[place] for place in found[0])
         outcomes.append(
             Outcome(
                 question.key, question.text, question.cluster, question.none, ranked, tuple(map(float, scores[0])),
                 False, 0.0, (), {}, milliseconds,
             )
         )  # fmt: skip
-    outcomes = measured(published.questions, outcomes)
+    outcomes = named(published, measured(published.questions, outcomes))
     return Run("bm25s", "bm25s", {"k1": K1, "b": B}, published.name, "", time.time(), tuple(outcomes), False)

@@ -10,7 +10,7 @@ import csv
 import gzip
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
@@ -51,11 +51,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A set from outside: its files by name, and its questions, whose golden paths are those names."""
+    """A set from outside: its files by name, and its questions, whose golden paths are those names.
+
+    `ids` are what the set itself calls its documents, where that is not the name.
+    """
 
     name: str
     files: Mapping[str, str]
     questions: tuple[Question, ...]
+    ids: Mapping[str, str] = field(default_factory=dict)
 
     def written(self, folder: Path) -> tuple[Question, ...]:
         """The questions with the paths of the files, which are written into the folder unless they are there."""
@@ -100,7 +104,8 @@ def beir(folder: Path, split: str = "") -> Published:
             questions.append(Question(key, _said(row, "text", where), golden))
     if not questions:
         raise UsageError(f"no question of {folder} is judged in {chosen}", "choose another with --split")
-    return Published(f"{folder.name} ({chosen})", files, tuple(questions))
+    ids = {name: id_ for id_, name in names.items()}
+    return Published(f"{folder.name} ({chosen})", files, tuple(questions), ids)
 
 
 def qrels(file: Path, names: Mapping[str, str]) -> dict[str, dict[str, int]]:

@@ -33,8 +33,8 @@ PRIMARY = "nDCG@10"
 class Outcome:
     """What came back for a question.
 
-    `ranked` names what was found, best first: a golden stretch by its number ("@0"), a golden document's other
-    passages and all else by path and characters. `values` are the measures that apply to the question.
+    `ranked` names what was found, best first: a golden stretch by its number ("@0"), other passages by path and
+    characters; where whole documents are golden, documents. `values` are the measures that apply to the question.
     """
 
     key: str
@@ -140,16 +140,13 @@ def _outcome(library: Library, question: Question, recipe: Recipe, answers: bool
 def units(question: Question, hits: Sequence[Hit]) -> dict[str, float]:
     """What the hits found, best first, each once, with its score: golden stretches, golden documents, others."""
     found: dict[str, float] = {}
-    documents = {one.path: number for number, one in enumerate(question.golden) if one.start is None}
+    whole = not any(one.start is not None for one in question.golden)
     for hit in hits:
         stretches = [
             number
             for number, one in enumerate(question.golden)
             if one.path == hit.document and one.start is not None and one.start < hit.end and hit.start < (one.end or 0)
         ]
-        if hit.document in documents:
-            stretches.append(documents[hit.document])
-        whole = not any(one.start is not None for one in question.golden)
         name = hit.document if whole else f"{hit.document}:{hit.start}-{hit.end}"
         for unit in [f"@{number}" for number in stretches] or [name]:
             found.setdefault(unit, hit.score)
@@ -180,7 +177,9 @@ def _quoted(question: Question, answer: Answer) -> dict[str, float]:
 def measured(questions: Sequence[Question], outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes with the measures of their rankings; a question that must not be answered has none."""
     judged = {
-        one.key: {f"@{number}": at.gain for number, at in enumerate(one.golden)} for one in questions if one.golden
+        one.key: {at.path if at.start is None else f"@{number}": at.gain for number, at in enumerate(one.golden)}
+        for one in questions
+        if one.golden
     }
     gains, ideal = measures.tables({one.key: one.ranked for one in outcomes}, judged, DEPTH)
     columns = {
