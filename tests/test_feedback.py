@@ -15,7 +15,7 @@ from conftest import Quoth
 from quoth import Library, feedback
 from quoth.catalog import journal
 from quoth.errors import NotFound
-from quoth.evaluate import evaluate, golden
+from quoth.evaluate import Wanted, evaluate, golden, kept_runs, measure
 
 
 @pytest.fixture
@@ -79,6 +79,22 @@ def test_a_forgotten_document_is_forgotten_by_questions_runs_and_journal(library
     assert any("1 golden questions" in note for note in done.notes)
     shown = [one.record for one in feedback.entries(library) if one.kind == "shown"]
     assert "boiler.txt" not in json.dumps(shown)
+
+
+def test_what_moved_is_forgotten_by_its_new_name(library: Library, notes: Path, tmp_path: Path) -> None:
+    golden.add(library, "When is the boiler serviced?", "each October")
+    library.ask("When is the boiler serviced?")
+    measure(library, Wanted(name="kept"))
+    (notes / "house" / "boiler.txt").rename(notes / "heating.txt")
+    assert library.sync().moved == 1
+    assert library.move(notes, tmp_path / "elsewhere", force=True).sources == 1
+    shown = next(one for one in feedback.entries(library) if one.kind == "shown")
+    place = str(tmp_path / "elsewhere" / "heating.txt")
+    assert place in json.dumps(shown.record)
+    notes.rename(tmp_path / "elsewhere")
+    library.forget(place, verify=True)
+    assert "boiler" not in json.dumps([one.record for one in feedback.entries(library) if one.kind == "shown"])
+    assert kept_runs(library) == []
 
 
 def test_an_answer_comes_also_where_nothing_can_be_entered(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

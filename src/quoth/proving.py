@@ -151,16 +151,19 @@ def golden_remove(folder: str | None, names: Sequence[str], json_: bool) -> None
 
 @golden.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--queries", type=click.Path(path_type=Path), metavar="FILE", help="FILE is TREC's qrels; these its questions."
+)
 @click.option("--set", "set_", default="golden", show_default=True, metavar="NAME", help="The set they belong to.")
 @as_json
 @click.pass_obj
-def golden_import(folder: str | None, file: Path, set_: str, json_: bool) -> None:
-    """Add the questions of a file, all or none: lines of JSON, a SQuAD file, or a folder in BEIR's layout."""
+def golden_import(folder: str | None, file: Path, queries: Path | None, set_: str, json_: bool) -> None:
+    """Add the questions of a file, all or none: lines of JSON, a SQuAD file, a folder in BEIR's layout, TREC's qrels."""
     from quoth import terminal
     from quoth.evaluate import golden
 
     with open_library(folder) as library:
-        terminal.show_count("added", len(golden.import_file(library, file, set_)), "question", json_)
+        terminal.show_count("added", len(golden.import_file(library, file, set_, queries)), "question", json_)
 
 
 @golden.command("suggest")

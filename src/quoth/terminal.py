@@ -138,6 +138,8 @@ class _Bar:
 
 
 def _counts(now: Progress) -> str:
+    if now.doing == "evaluating":
+        return f"{now.bytes:,} of {some(now.of_bytes, 'question')}"
     files = f"{now.files:,} of {now.of:,} files · " if now.of else ""
     return f"{files}{some(now.passages, 'passage')}"
 

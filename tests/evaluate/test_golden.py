@@ -12,6 +12,7 @@ from conftest import Quoth
 from quoth import Library, feedback
 from quoth.errors import NotFound, UsageError
 from quoth.evaluate import golden
+from quoth.evaluate.questions import queries
 from quoth.evaluate.suggest import suggest
 
 PUMP = "The pump runs for seven minutes, twice a day."
@@ -140,6 +141,23 @@ def test_squad_questions_find_their_paragraphs_in_the_library(library: Library, 
     first, second = golden.questions(library, "squad")
     assert (first.golden[0].path, first.golden[0].text) == (str(notes / "house" / "roof.txt"), "2019")
     assert (second.none, second.golden) == (True, ())
+
+
+def test_qrels_name_documents_by_their_files(library: Library, notes: Path, tmp_path: Path) -> None:
+    (tmp_path / "qrels.txt").write_text("1 0 boiler 1\n1 0 roof.txt 2\n2 0 garden.md 1\n3 0 pump.md 1\n")
+    (tmp_path / "asked.tsv").write_text("1\tWhen is the boiler serviced?\n2\tWhen were the tomatoes planted?\n")
+    assert len(golden.import_file(library, tmp_path / "qrels.txt", "trec", tmp_path / "asked.tsv")) == 2
+    first, _ = golden.questions(library, "trec")
+    assert [(Path(at.path).name, at.gain, at.start) for at in first.golden] == [
+        ("boiler.txt", 1, None),
+        ("roof.txt", 2, None),
+    ]
+    (tmp_path / "qrels.txt").write_text("1 0 boiler 1\n1 0 nowhere 2\n")
+    with pytest.raises(UsageError, match=r"qrels\.txt, line 2: there is no document nowhere"):
+        golden.import_file(library, tmp_path / "qrels.txt", "trec", tmp_path / "asked.tsv")
+    (tmp_path / "asked.tsv").write_text("1 no tab\n")
+    with pytest.raises(UsageError, match=r"asked\.tsv, line 1: no question"):
+        list(queries(tmp_path / "asked.tsv"))
 
 
 def test_a_set_of_another_library_is_one_sentence(library: Library, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from quoth.catalog import trails
 from quoth.catalog.damage import checked
 from quoth.catalog.records import File, Source
 from quoth.catalog.schema import MIGRATIONS
@@ -100,6 +101,7 @@ def reroot(catalog: Catalog, sources: Sequence[Source], old: str, new: str) -> i
             files += connection.execute(
                 f"update files set {moved} where source = ?", [start, cut + 1, source.id]
             ).rowcount
+        trails.follow(connection, old.rstrip(os.sep), new.rstrip(os.sep))
     return files
 
 

@@ -14,7 +14,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quoth.catalog import narrow
+from quoth.catalog import narrow, trails
 from quoth.catalog.damage import damaged, undamaged
 from quoth.catalog.records import Candidate, File, FoundPassage, Source, WrittenFile
 from quoth.catalog.schema import MIGRATIONS
@@ -242,6 +242,7 @@ class Catalog:
                 "select id, path from documents where file = ?", [file.id]
             ).fetchall():
                 connection.execute("update documents set path = ? where id = ?", [new + name[len(old) :], number])
+            trails.follow(connection, file.path, path)
 
     def touch(self, file: File, size: int, mtime_ns: int) -> None:
         """Note that a file has another time but the same content."""

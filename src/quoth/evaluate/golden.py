@@ -17,7 +17,7 @@ from typing import TypeGuard
 from quoth.catalog import Catalog, golden
 from quoth.catalog.golden import GoldenQuestion, GoldenSpan
 from quoth.errors import NotFound, UsageError
-from quoth.evaluate.questions import Golden, Published, Question, beir, record, squad, storable, to_line
+from quoth.evaluate.questions import Golden, Published, Question, beir, qrels, queries, record, squad, storable, to_line
 from quoth.library import Library
 from quoth.types import Document
 
@@ -67,8 +67,13 @@ def kept(library: Library, set_: str | None = None) -> list[GoldenQuestion]:
     return golden.every(library._parts.catalog, set_)
 
 
-def import_file(library: Library, file: Path, set_: str = SET) -> list[GoldenQuestion]:
-    """Add the questions of a JSONL file, a SQuAD file or a folder in BEIR's layout, all or none."""
+def import_file(library: Library, file: Path, set_: str = SET, asked: Path | None = None) -> list[GoldenQuestion]:
+    """Add the questions of a JSONL file, a SQuAD file, a folder in BEIR's layout or TREC's qrels, all or none.
+
+    For qrels `asked` is the file with the questions.
+    """
+    if asked:
+        return import_qrels(library, file, asked, set_)
     if file.is_dir():
         return import_published(library, beir(file), set_)
     if file.name.removesuffix(".gz").endswith(".json"):
@@ -150,6 +155,29 @@ def import_published(library: Library, published: Published, set_: str) -> list[
                 spans += [_span(documents(paths[at.path]), *place) for place in _nearest(found, at.start or 0)]
         if spans or one.none:
             made.append(GoldenQuestion(set_, one.key, one.text, one.none, one.answers, tuple(spans)))
+    golden.write(library._parts.catalog, made)
+    return made
+
+
+def import_qrels(library: Library, file: Path, asked: Path, set_: str) -> list[GoldenQuestion]:
+    """Add judged questions: qrels as TREC writes them, and a file with a question a line after its number and a tab.
+
+    A document is named by its path, its file's name, or that without its ending, where only one document has it.
+    """
+    names: dict[str, str] = {}
+    twice: set[str] = set()
+    for path in library._parts.catalog.paths():
+        for name in {path, Path(path).name, Path(path).stem}:
+            twice |= {name} if name in names else set()
+            names[name] = path
+    judged = qrels(file, {name: path for name, path in names.items() if name not in twice})
+    made = []
+    for key, text in queries(asked):
+        if key in judged:
+            spans = tuple(GoldenSpan(path, gain=gain) for path, gain in judged[key].items())
+            made.append(GoldenQuestion(set_, key, text, False, (), spans))
+    if not made:
+        raise UsageError(f"no question of {asked} is judged in {file}", "a line is: number, tab, question")
     golden.write(library._parts.catalog, made)
     return made
 

@@ -134,6 +134,21 @@ def qrels(file: Path, names: Mapping[str, str]) -> dict[str, dict[str, int]]:
     return judged
 
 
+def queries(file: Path) -> Iterator[tuple[str, str]]:
+    """(number, question) of each line of a file: parted by a tab, or records with _id and text."""
+    with _opened(file) as lines:
+        for place, line in enumerate(lines, 1):
+            where = f"{file}, line {place}"
+            if line.lstrip().startswith("{"):
+                row = record(line, where)
+                yield _said(row, "_id", where), storable(_said(row, "text", where))
+            elif line.strip():
+                number, tab, text = line.partition("\t")
+                if not tab or not text.strip():
+                    raise UsageError(f"{where}: no question", "a line is: number, tab, question")
+                yield number.strip(), storable(text.strip())
+
+
 def squad(file: Path) -> Published:
     """A set in the layout of SQuAD 1.1 or 2.0: a text file a paragraph, in a folder for each article."""
     try:
