@@ -352,7 +352,7 @@ class Library:
         from quoth import recipe
 
         self._writable()
-        recipe.use(self._parts.catalog, self.recipe_named(name).name)
+        recipe.use(self._parts.catalog, self.recipe_named(name))
         return self.recipe_named()
 
     # -- quotes out ----------------------------------------------------------------------------

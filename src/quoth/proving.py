@@ -158,7 +158,7 @@ def golden_remove(folder: str | None, names: Sequence[str], json_: bool) -> None
 @as_json
 @click.pass_obj
 def golden_import(folder: str | None, file: Path, queries: Path | None, set_: str, json_: bool) -> None:
-    """Add the questions of a file, all or none: lines of JSON, a SQuAD file, a folder in BEIR's layout, TREC's qrels."""
+    """Add questions, all or none: lines of JSON, a SQuAD file, a folder in BEIR's layout, TREC's qrels."""
     from quoth import terminal
     from quoth.evaluate import golden
 

@@ -133,10 +133,10 @@ def keep(catalog: Catalog, recipe: Recipe, name: str) -> None:
         raise UsageError(f"there is another recipe named {name}", "choose another with --name")
 
 
-def use(catalog: Catalog, name: str) -> None:
-    """Let the recipe of this name count, which the library remembers, or the default one."""
-    catalog.note({"recipe": name})
-    journal.append(catalog, "promoted", name, {"recipe": name})
+def use(catalog: Catalog, kept: Kept) -> None:
+    """Let a recipe count that the library remembers, or the default one."""
+    catalog.note({"recipe": kept.name})
+    journal.append(catalog, "promoted", kept.recipe.hash, {"recipe": kept.name})
 
 
 def _flat(record: Mapping[str, object], above: str = "") -> Iterator[tuple[str, Value]]:
