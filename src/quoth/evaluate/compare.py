@@ -143,8 +143,8 @@ def _paired(measure: str, first: Run, second: Run, clusters: dict[str, str]) -> 
 
 def _difference(measure: str, first: Run, second: Run, clusters: dict[str, str], seed: int) -> Difference:
     values, groups = _paired(measure, first, second, clusters)
-    before = first.values(measure)
-    mean = float(np.mean([before[key] for key in before if key in second.values(measure)]))
+    before, after = first.values(measure), second.values(measure)
+    mean = float(np.mean([before[key] for key in before if key in after]))
     test = paired.sign_flip(values, seed=seed)
     effect = power.least_effect(values)
     return Difference(

@@ -7,7 +7,9 @@ drawn instead of questions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +27,8 @@ FEW = 50
 """Questions (or clusters) below which the interval is percentile-t."""
 AT_ONCE = 4_000_000
 """Numbers that are drawn at once."""
+KEPT = 12_000_000
+"""Numbers that are drawn once for all measures: more would take too much memory."""
 NORMAL = NormalDist()
 Method = Literal["BCa", "percentile-t", "none"]
 
@@ -116,20 +120,35 @@ def _errors(sums: Doubles, counts: Doubles) -> Doubles:
 
 def _resampled(units: Units, resamples: int, seed: int, errors: bool) -> tuple[Doubles, Doubles]:
     """Means of so many samples drawn with replacement, and their standard errors if wanted."""
-    random = np.random.default_rng(seed)
     n = len(units.sums)
     plain = bool((units.counts == 1).all())
     means, spreads = np.empty(resamples), np.empty(resamples if errors else 0)
-    step = max(1, AT_ONCE // n)
-    for start in range(0, resamples, step):
-        rows = slice(start, min(start + step, resamples))
-        drawn = random.integers(0, n, (rows.stop - start, n))
+    start = 0
+    for drawn in _drawn(n, resamples, seed):
+        rows = slice(start, start + len(drawn))
+        start = rows.stop
         sums = units.sums[drawn]
         counts = np.ones_like(sums) if plain and errors else units.counts[drawn] if not plain else None
         means[rows] = sums.mean(axis=1) if counts is None else sums.sum(axis=1) / counts.sum(axis=1)
         if errors and counts is not None:
             spreads[rows] = _errors(sums, counts)
     return means, spreads
+
+
+def _drawn(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """The places of so many samples of n, with replacement, some at a time; measures share the last ones."""
+    if n * resamples <= KEPT:
+        yield _all_drawn(n, resamples, seed)
+        return
+    random = np.random.default_rng(seed)
+    step = max(1, AT_ONCE // n)
+    for start in range(0, resamples, step):
+        yield random.integers(0, n, (min(step, resamples - start), n))
+
+
+@lru_cache(maxsize=1)
+def _all_drawn(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, n, (resamples, n))
 
 
 def _bca(units: Units, means: Doubles, level: float) -> tuple[float, float]:
