@@ -39,7 +39,7 @@ def find(parts: Parts, question: str, k: int, filters: Filters | None, recipe: R
     """k hits, best first, whenever k passages are left by the filters and no copies of others."""
     missing = parts.missing()
     within = parts.catalog.passage_ids(filters) if filters and filters != Filters() else None
-    depth = max(recipe.depth, 2 * k)
+    depth = max(recipe.depth, k)  # that of the recipe, so that a longer list begins as a shorter one does
     asked: Floats | None = None
     named: dict[int, float] = {}
     while True:

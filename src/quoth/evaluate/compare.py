@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -113,7 +113,7 @@ def compare(
     clusters = {one.key: one.cluster for one in first.outcomes}
     found = [_difference(name, first, second, clusters, seed) for name in both]
     adjusted = paired.holm([one.p for one in found])
-    found = [_with(one, float(p)) for one, p in zip(found, adjusted, strict=True)]
+    found = [replace(one, adjusted=float(p)) for one, p in zip(found, adjusted, strict=True)]
     decisive = next(one for one in found if one.measure == primary)
     values, groups = _paired(primary, first, second, clusters)
     kept = power.not_worse(values, groups, margin=margin, alpha=alpha, seed=seed).holds
@@ -151,13 +151,6 @@ def _difference(measure: str, first: Run, second: Run, clusters: dict[str, str],
         measure, len(values), mean, mean + test.mean, test.mean,
         intervals.interval(values, groups, seed=seed, bounds=(-1.0, 1.0)), test.p, 1.0, test.informative, test.floor,
         effect if math.isfinite(effect) else None, power.needed(values, test.mean),
-    )  # fmt: skip
-
-
-def _with(one: Difference, adjusted: float) -> Difference:
-    return Difference(
-        one.measure, one.questions, one.first, one.second, one.difference, one.interval, one.p, adjusted,
-        one.informative, one.floor, one.least_effect, one.needed,
     )  # fmt: skip
 
 
