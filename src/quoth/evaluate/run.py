@@ -35,6 +35,7 @@ class Outcome:
 
     `ranked` names what was found, best first: a golden stretch by its number ("@0"), other passages by path and
     characters; where whole documents are golden, documents. `values` are the measures that apply to the question.
+    `milliseconds` are those of the answer, or of the search where none was asked for.
     """
 
     key: str
@@ -128,6 +129,7 @@ def _outcome(library: Library, question: Question, recipe: Recipe, answers: bool
     hits = library.search(question.text, DEPTH, recipe=recipe).hits
     milliseconds = 1000 * (time.perf_counter() - started)
     answer = library.explain(question.text, recipe=recipe, noted=False)[0] if answers else None
+    milliseconds = 1000 * answer.seconds if answer else milliseconds
     ranked = units(question, hits)
     return Outcome(
         question.key, question.text, question.cluster, question.none, tuple(ranked), tuple(ranked.values()),
