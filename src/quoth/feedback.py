@@ -41,7 +41,7 @@ def rate(library: Library, rating: Rating, quote: int = 0) -> Entry:
 
 def entries(library: Library, last: int | None = None) -> list[Entry]:
     """The entries of the journal, the oldest first, or the last of them."""
-    found = list(journal.entries(library._parts.catalog))
+    found = journal.entries(library._parts.catalog)
     return found[-last:] if last else found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,11 +57,11 @@ def append(catalog: Catalog, kind: Kind, recipe: str, record: Mapping[str, objec
 
 
 @checked
-def entries(catalog: Catalog, since: float = 0.0) -> Iterator[Entry]:
+def entries(catalog: Catalog, since: float = 0.0) -> list[Entry]:
     """The entries from a time on, the oldest first."""
     query = "select id, at, kind, recipe, record from journal where at >= ? order by id"
     rows = catalog.connection.execute(query, [since])
-    return iter([Entry(id_, at, kind, recipe, json.loads(record)) for id_, at, kind, recipe, record in rows])
+    return [Entry(id_, at, kind, recipe, json.loads(record)) for id_, at, kind, recipe, record in rows]
 
 
 @checked

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -42,13 +43,13 @@ class Saved:
     def add(self, outcome: Mapping[str, object]) -> None:
         """Keep one outcome."""
         with self._catalog.writing() as connection:
-            _append(connection.execute, self._name, [outcome])
+            _append(connection, self._name, [outcome])
 
     def finish(self, record: Mapping[str, object], outcomes: Iterable[Mapping[str, object]]) -> None:
         """Keep the whole run, all or nothing."""
         with self._catalog.writing() as connection:
             connection.execute("delete from run_outcomes where run = ?", [self._name])
-            _append(connection.execute, self._name, outcomes)
+            _append(connection, self._name, outcomes)
             connection.execute("update runs set record = ? where name = ?", [json.dumps(record), self._name])
 
 
@@ -87,9 +88,8 @@ def about(catalog: Catalog, paths: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-def _append(execute: object, name: str, outcomes: Iterable[Mapping[str, object]]) -> None:
-    for one in outcomes:
-        execute("insert into run_outcomes values (?, ?)", [name, json.dumps(one)])  # type: ignore[operator]
+def _append(connection: sqlite3.Connection, name: str, outcomes: Iterable[Mapping[str, object]]) -> None:
+    connection.executemany("insert into run_outcomes values (?, ?)", ((name, json.dumps(one)) for one in outcomes))
 
 
 @checked

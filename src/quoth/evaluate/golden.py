@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
@@ -21,6 +22,7 @@ from quoth.evaluate.questions import Golden, Published, Question, beir, qrels, q
 from quoth.library import Library
 from quoth.types import Document
 
+Fetch = Callable[[str], Document | None]
 SET = "golden"
 """The set of questions that are added without naming another."""
 AROUND = 80
@@ -58,7 +60,7 @@ def questions(library: Library, set_: str | None = None) -> list[Question]:
         have = ", ".join(sorted({one.set for one in golden.every(library._parts.catalog)}))
         hint = f"there are: {have}" if have else "quoth golden add QUESTION --quote TEXT; or quoth evaluate --beir DIR"
         raise NotFound(f"there is no set of golden questions {set_}", hint)
-    documents = _Documents(library._parts.catalog.document)
+    documents = cache(library._parts.catalog.document)
     return [_anchored(library._parts.catalog, one, documents) for one in kept]
 
 
@@ -143,7 +145,7 @@ def import_published(library: Library, published: Published, set_: str) -> list[
             f"this library holds none of the {len(published.files):,} documents of {published.name}",
             "quoth evaluate --beir or --squad makes a library of its own for it",
         )
-    documents = _Documents(library._parts.catalog.document)
+    documents = cache(library._parts.catalog.document)
     made = []
     for one in published.questions:
         spans = []
@@ -226,19 +228,6 @@ def _are_texts(values: object) -> TypeGuard[list[str]]:
 # -- places ----------------------------------------------------------------------------------------
 
 
-class _Documents:
-    """Documents by path, each fetched once."""
-
-    def __init__(self, fetch: Callable[[str], Document | None]) -> None:
-        self._fetch = fetch
-        self._known: dict[str, Document | None] = {}
-
-    def __call__(self, path: str) -> Document | None:
-        if path not in self._known:
-            self._known[path] = self._fetch(path)
-        return self._known[path]
-
-
 def _possible(question: str, none: bool, told: bool) -> None:
     """Raise `UsageError` when this is no question, or what answers it is left open."""
     if not any(one.isalnum() for one in question):
@@ -300,7 +289,7 @@ def _span(document: Document | None, start: int, end: int) -> GoldenSpan:
     )  # fmt: skip
 
 
-def _anchored(catalog: Catalog, kept: GoldenQuestion, documents: _Documents) -> Question:
+def _anchored(catalog: Catalog, kept: GoldenQuestion, documents: Fetch) -> Question:
     """The question with its answers where they stand now; those that moved are written down."""
     found: list[Golden] = []
     for number, at in enumerate(kept.spans):

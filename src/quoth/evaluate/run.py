@@ -157,9 +157,9 @@ def units(question: Question, hits: Sequence[Hit]) -> dict[str, float]:
 
 def _quoted(question: Question, answer: Answer) -> dict[str, float]:
     """The measures of an answer that apply to the question."""
-    if question.none:
-        return {"refused": float(not answer.answered)}
     values = {"refused": float(not answer.answered)}
+    if question.none:
+        return values
     spans = [(one.path, one.start, one.end or 0) for one in question.golden if one.start is not None]
     quotes = [(one.document, one.start, one.end) for one in answer.quotes]
     if spans:

@@ -52,7 +52,7 @@ def suggest(library: Library, most: int = 10) -> list[Suggestion]:
 
 def _rated(library: Library) -> Iterator[Suggestion]:
     """Questions whose answer was rated right, the last first, with the quote that was meant."""
-    entries = list(journal.entries(library._parts.catalog))
+    entries = journal.entries(library._parts.catalog)
     shown = {one.id: one.record for one in entries if one.kind == "shown"}
     for one in reversed(entries):
         if one.kind != "rated" or one.record.get("rating") != "right":
