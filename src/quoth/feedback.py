@@ -21,7 +21,7 @@ Rating = Literal["right", "wrong"]
 def opened(library: Library, document: Document, start: int, end: int) -> bool:
     """Note that these characters of a document were looked at."""
     record = {"document": document.path, "start": start, "end": end}
-    return journal.append(library._parts.catalog, "opened", library.recipe().hash, record)
+    return journal.append(library._parts.catalog, "opened", library.recipe().hash, record) > 0
 
 
 def rate(library: Library, rating: Rating, quote: int = 0) -> Entry:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from quoth.asking import Documents, Explanation, changed, clean, note, quote, refusal
+from quoth.asking import Documents, Explanation, changed, claims, clean, note, quote, refusal
 from quoth.catalog import File, Job, Source
 from quoth.errors import LibraryError, Locked, NotFound, QuothError, ReadError, ReadOnly
 from quoth.parts import Parts, inside
@@ -421,11 +421,9 @@ class Library:
         confidence = round(draft.confidence, 6)
         made = Answer(
             question, draft.answered, text, confidence, quotes, also, tuple(dict.fromkeys(notes)), recipe.hash,
-            searched, seconds,
+            searched, seconds, draft.threshold, asked, claims(quotes),
         )  # fmt: skip
-        if noted:
-            note(catalog, made)
-        return made, explanation
+        return (note(catalog, made) if noted else made), explanation
 
     # -- inside --------------------------------------------------------------------------------
 

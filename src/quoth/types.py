@@ -10,7 +10,7 @@ Offsets are Python character offsets, pages and lines count from 1, times are PO
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -246,11 +246,36 @@ class Searched:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence of an answer and the numbers, from 1, of the quotes that carry it.
+
+    Without quotes it is not supported by the files; `general` says that it was asked for all the same.
+    """
+
+    text: str
+    quotes: tuple[int, ...] = ()
+    general: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a language model was asked for in one answer: requests, tokens, and US dollars where a price is known."""
+
+    model: str
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the library says to a question: quotes, or a refusal that says why.
 
-    `confidence` is the calibrated chance that the first quote answers. `also` holds the nearest
-    quotes that were not chosen. Degradations are sentences in `notes`.
+    `confidence` is the calibrated chance that the first quote answers, and `threshold` what it must reach.
+    `also` holds the nearest quotes that were not chosen. Degradations are sentences in `notes`. `claims` are
+    the sentences of the answer: the quotes themselves, or prose of the language model that `usage` names.
+    `asked` is the question as it was searched; `entry` the number of its entry in the journal, 0 without one.
     """
 
     question: str
@@ -263,6 +288,11 @@ class Answer:
     recipe: str
     searched: Searched
     seconds: float
+    threshold: float = 0.0
+    asked: str = ""
+    claims: tuple[Claim, ...] = ()
+    usage: Usage | None = None
+    entry: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,4 +439,42 @@ class Vectors(Protocol):
 
     def ids(self) -> Ids:
         """All ids held, sorted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """Words that a language model says stand in the passage of this number; nothing is believed yet."""
+
+    passage: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A sentence that a language model wrote, and what it cites for it."""
+
+    text: str
+    cites: tuple[Cited, ...] = ()
+
+
+class LanguageModel(Protocol):
+    """Writes prose. Every failure (no answer in time, a refusal, an answer without form) raises `ModelError`.
+
+    `name` opens it again; `context` is how many tokens prompt and answer may have together.
+    """
+
+    name: str
+    context: int
+
+    def sentences(self, system: str, prompt: str) -> AsyncIterator[Written | Usage]:
+        """Sentences as they are written, each whole, and at the end what they cost."""
+        ...
+
+    async def complete(self, system: str, prompt: str, most: int = 256) -> tuple[str, Usage]:
+        """Plain text of at most so many tokens, and what it cost."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections or of the model's memory."""
         ...

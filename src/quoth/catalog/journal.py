@@ -37,23 +37,23 @@ class Entry:
     record: dict[str, object]
 
 
-def append(catalog: Catalog, kind: Kind, recipe: str, record: Mapping[str, object]) -> bool:
-    """Append an entry; False where none is wanted, or the disk does not let it: an answer is worth more."""
+def append(catalog: Catalog, kind: Kind, recipe: str, record: Mapping[str, object]) -> int:
+    """Append an entry; its number, or 0 where none is wanted or the disk does not let it: an answer is worth more."""
     if catalog.readonly or catalog.get(KEY) == "off":
-        return False
+        return 0
     row = (time.time(), kind, recipe, json.dumps(record))  # a path may hold what no UTF-8 can
     connection = catalog.connection
     try:
         # an answer waits neither for the disk nor for a run that writes
         connection.execute(f"pragma busy_timeout = {PATIENCE}")
         connection.execute("pragma synchronous = normal")
-        connection.execute("insert into journal (at, kind, recipe, record) values (?, ?, ?, ?)", row)
+        added = connection.execute("insert into journal (at, kind, recipe, record) values (?, ?, ?, ?)", row)
     except (sqlite3.OperationalError, OSError):
-        return False
+        return 0
     finally:
         connection.execute("pragma synchronous = full")
         connection.execute("pragma busy_timeout = 30000")
-    return True
+    return added.lastrowid or 0
 
 
 @checked
