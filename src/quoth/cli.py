@@ -35,7 +35,9 @@ Nothing leaves this computer: no key, no account, no network."""
 @click.pass_context
 def cli(context: click.Context, library: str | None) -> None:
     """Ask your own files and get verified quotes."""
-    context.obj = library
+    from quoth import config
+
+    context.obj = library or config.read().library or None
     if context.invoked_subcommand is None:
         click.echo(WELCOME)
 

@@ -5,6 +5,7 @@ The file is `$QUOTH_CONFIG`, or `quoth.toml` in the user's folder for settings. 
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -78,15 +79,19 @@ def read(environment: Mapping[str, str] | None = None) -> Config:
 
 def _fitting(name: str, value: object, before: object) -> object:
     """The value in the type of its default."""
-    kind = type(before)
+    example = f"{name} = {json.dumps(before)}"
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UsageError(f"{name} is {value!r}, which it cannot be", f"{name} = {before!r}")
-    if kind is str and not isinstance(value, str):
-        raise UsageError(f"{name} is {value!r}, not a text", f'{name} = "{before}"')
+        raise UsageError(f"{name} is {value!r}, which it cannot be", example)
+    if isinstance(before, str):
+        if not isinstance(value, str):
+            raise UsageError(f"{name} is {value!r}, not a text", example)
+        return value
     try:
-        fitting = value if kind is str else float(value) if kind is float else int(value)
+        number = float(value)
     except ValueError:
-        raise UsageError(f"{name} is {value!r}, not a number", f"{name} = {before!r}") from None
-    if isinstance(fitting, int | float) and not 0 <= fitting < 2**40:
-        raise UsageError(f"{name} cannot be {value!r}", f"{name} = {before!r}")
-    return fitting
+        raise UsageError(f"{name} is {value!r}, not a number", example) from None
+    if not 0 <= number < 2**40:
+        raise UsageError(f"{name} cannot be {value}", example)
+    if isinstance(before, int) and number != int(number):
+        raise UsageError(f"{name} is {value}, not a whole number", example)
+    return int(number) if isinstance(before, int) else number
