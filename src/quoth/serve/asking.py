@@ -1,0 +1,171 @@
+"""Ask and search: as one JSON object, or as a stream of events while the answer is made."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response, StreamingResponse
+
+from quoth import commands, writing
+from quoth.errors import QuothError, UsageError
+from quoth.serve.problems import problem, unexpected
+from quoth.serve.replies import as_json, reply
+from quoth.serve.state import Server, server_of
+from quoth.types import Answer, Filters, Hits, Progress
+
+router = APIRouter(prefix="/api", tags=["ask"])
+PING = 15.0
+"""Seconds of silence after which a stream says that it is alive."""
+MOST = 100
+"""Entries of one filter."""
+Text = Annotated[str, Field(max_length=4_096)]
+
+
+class Narrowed(BaseModel):
+    """What a question is narrowed to; times are POSIX seconds or days (2024-01-31, 2024-01, 2024)."""
+
+    model_config = ConfigDict(extra="forbid")
+    folders: list[Text] = Field(default=[], max_length=MOST, description="Paths, or names with * and ?.")
+    kinds: list[Text] = Field(default=[], max_length=MOST, description="Kinds or file endings: pdf, md, mail.")
+    after: float | Text | None = Field(default=None, allow_inf_nan=False)
+    before: float | Text | None = Field(default=None, allow_inf_nan=False)
+    exact: list[Text] = Field(default=[], max_length=MOST, description="Words that must stand so in the text.")
+    without: list[Text] = Field(default=[], max_length=MOST, description="Words that must not.")
+
+    def filters(self) -> Filters:
+        """As the library takes them. Raises `UsageError` for what is no date."""
+        found = commands.filters(self.folders, self.kinds, None, None)
+        found = dataclasses.replace(found, after=moment(self.after), before=moment(self.before))
+        return dataclasses.replace(found, exact=tuple(self.exact), without=tuple(self.without))
+
+
+class Question(BaseModel):
+    """A question, and how its answer is wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+    question: str
+    filters: Narrowed = Narrowed()
+    thread: int | None = Field(default=None, ge=1, le=2**53, description="The thread that it goes on with.")
+    model: bool = Field(default=True, description="Have the language model write, where there is one.")
+    strict: bool = Field(default=False, description="Leave out sentences that no quote carries.")
+    general: bool = Field(default=False, description="Let the model say what it knows itself; it is marked.")
+    everything: bool | None = Field(default=None, description="Go over all documents; by default as the question asks.")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answered(Answer):
+    """An answer, and the thread that it was entered in."""
+
+    thread: int | None = None
+
+
+STREAM: dict[int | str, dict[str, object]] = {
+    200: {
+        "model": Answered,
+        "description": "The answer; with Accept: text/event-stream the events quoted, said, progress, done and error.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+UNBUFFERED = {"X-Accel-Buffering": "no"}
+"""Asks a proxy to pass every event on at once."""
+
+
+@router.post("/ask", summary="Answer a question in verified quotes", responses=STREAM)
+async def ask(request: Request, body: Question) -> Response:
+    """Answers from the library. A question may hold filters itself: in:folder type:pdf "exact words" -word."""
+    server = server_of(request)
+    events = _events(server, body, body.filters.filters())
+    # what goes wrong before there is anything to show has a status of its own
+    first = await anext(events)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return StreamingResponse(_stream(first, events), media_type="text/event-stream", headers=UNBUFFERED)
+    return reply([first, *[event async for event in events]][-1][1])
+
+
+@router.get("/search", summary="The passages that fit best", responses={200: {"model": Hits}})
+async def search(
+    request: Request,
+    q: str,
+    k: Annotated[int, Query(ge=1, le=1_000)] = 10,
+    folders: Annotated[list[Text], Query(alias="in", max_length=MOST)] = [],  # noqa: B006
+    kinds: Annotated[list[Text], Query(alias="type", max_length=MOST)] = [],  # noqa: B006
+    after: Text | None = None,
+    before: Text | None = None,
+) -> Response:
+    """Passages, best first, near-duplicates folded."""
+    server = server_of(request)
+    filters = Narrowed(folders=folders, kinds=kinds, after=after, before=before).filters()
+    async with server.question():
+        return reply(await server.run(server.library.search, q, k, filters))
+
+
+def moment(given: float | str | None) -> float | None:
+    """A time in POSIX seconds, or the start of a day, month or year."""
+    if not isinstance(given, str):
+        return given
+    from quoth.terminal import day
+
+    try:
+        return float(given) if given.replace(".", "", 1).isdecimal() and len(given) > 4 else day(given)
+    except (OverflowError, OSError):
+        raise UsageError(f"{given!r} is not a date", "write it as 2024-01-31, 2024-01 or 2024") from None
+
+
+# -- events ----------------------------------------------------------------------------------------
+
+Event = tuple[str, Mapping[str, object]]
+"""The name of an event, and its record."""
+
+
+async def _events(server: Server, body: Question, filters: Filters) -> AsyncIterator[Event]:
+    """The events of one question; the last one is its answer."""
+    wish = writing.Wish(body.strict, body.general, body.everything)
+    model = server.model if body.model else None
+    async with server.question():
+        made = writing.stream(server.library, body.question, filters, model=model, wish=wish, run=server.run)
+        async for event in made:
+            yield _event(event, body.thread)
+
+
+def _event(event: writing.Event | Progress, thread: int | None) -> Event:
+    match event:
+        case writing.Quoted(answer):
+            return "quoted", dataclasses.asdict(answer)
+        case writing.Said(claim, quotes):
+            return "said", dataclasses.asdict(claim) | {"all_quotes": [dataclasses.asdict(one) for one in quotes]}
+        case writing.Done(answer):
+            return "done", dataclasses.asdict(answer) | {"thread": thread}
+        case Progress():
+            return "progress", dataclasses.asdict(event)
+
+
+async def _stream(first: Event, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    """The events as server-sent ones; silence is broken by comments, an error is the last event."""
+    yield _sent(first)
+    coming = asyncio.ensure_future(anext(events))
+    try:
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=PING)
+            if not done:
+                yield b": still here\n\n"
+                continue
+            yield _sent(coming.result())
+            coming = asyncio.ensure_future(anext(events))
+    except StopAsyncIteration:
+        return
+    except QuothError as error:
+        yield _sent(("error", problem(error)))
+    except Exception as error:
+        yield _sent(("error", problem(unexpected("a question", error))))
+    finally:
+        coming.cancel()
+
+
+def _sent(event: Event) -> bytes:
+    name, record = event
+    return b"event: %s\ndata: %s\n\n" % (name.encode("ascii"), as_json(record))

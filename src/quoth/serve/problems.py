@@ -1,0 +1,148 @@
+"""Every error as an RFC 9457 problem: the sentence and the hint that the command line prints."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from quoth.errors import (
+    EndpointError,
+    LibraryError,
+    Locked,
+    MissingPart,
+    ModelError,
+    NotFound,
+    QuothError,
+    ReadError,
+    ReadOnly,
+    Stopped,
+    UsageError,
+)
+from quoth.serve.replies import reply
+
+log = logging.getLogger("quoth.serve")
+STATUS: Mapping[type[QuothError], int] = {
+    NotFound: 404,
+    UsageError: 422,
+    ReadError: 422,
+    Locked: 409,
+    ReadOnly: 409,
+    Stopped: 409,
+    LibraryError: 503,
+    ModelError: 503,
+    EndpointError: 502,
+    MissingPart: 501,
+}
+"""The status of an error, or of the nearest class above it."""
+MEDIA = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do about it."""
+
+    type: str = Field(description="What kind of problem it is, for programs.")
+    title: str = Field(description="The words of the status.")
+    status: int
+    detail: str = Field(description="One sentence for people.")
+    hint: str = Field(description="What to do next; may be empty.")
+
+
+class Refused(QuothError):
+    """A request that is not let in or not taken up, with the status that says why."""
+
+    def __init__(self, status: int, message: str, hint: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.headers = headers or {}
+
+
+def status_of(error: QuothError) -> int:
+    """The HTTP status that an error is told with."""
+    if isinstance(error, Refused):
+        return error.status
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def problem(error: QuothError) -> dict[str, object]:
+    """The error as the fields of a problem."""
+    status = status_of(error)
+    if isinstance(error, Refused):
+        name = HTTPStatus(status).phrase.lower().replace(" ", "-")
+    else:
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
+    return {
+        "type": f"urn:quoth:{name}", "title": HTTPStatus(status).phrase, "status": status, "detail": str(error),
+        "hint": error.hint,
+    }  # fmt: skip
+
+
+def told(error: QuothError) -> Response:
+    """The response that tells of an error."""
+    headers = dict(error.headers) if isinstance(error, Refused) else {}
+    return reply(problem(error), status_of(error), media=MEDIA, headers=headers)
+
+
+def unexpected(where: str, error: Exception) -> Refused:
+    """What is said of a bug: nothing of it but that it is in the log."""
+    log.error("%s failed", where, exc_info=error)
+    return Refused(500, "something went wrong in Quoth itself", "the server's log has the details; please report it")
+
+
+def install(app: FastAPI) -> None:
+    """Have the application tell every error as a problem."""
+
+    async def known(_: Request, error: Exception) -> Response:
+        assert isinstance(error, QuothError)
+        return told(error)
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        missing = error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase
+        said = "there is nothing at this address" if missing else str(error.detail)
+        hint = "/api/openapi.json lists what there is" if error.status_code in (404, 405) else ""
+        return told(Refused(error.status_code, said, hint, error.headers))
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return told(Refused(422, sentence(error), "/api/openapi.json says what is expected"))
+
+    app.add_exception_handler(QuothError, known)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, invalid)
+
+
+def sentence(error: RequestValidationError) -> str:
+    """What is wrong with a request, in words: its first fault."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return f"the body is no JSON: {first['ctx']['error']}"
+    name = ".".join(str(one) for one in first["loc"][1:]) or "the body"
+    if first["type"] == "missing":
+        return f"{name} is missing"
+    said = str(first["msg"])
+    return f"{name} is not as it should be: {said[:1].lower()}{said[1:]}"
+
+
+DECLARED: dict[int | str, dict[str, object]] = {
+    number: {"description": said, "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for number, said in {
+        401: "A token or a session is needed.",
+        403: "The visitor may not do this.",
+        404: "There is no such thing.",
+        409: "The library cannot be changed now.",
+        413: "The request is too large.",
+        422: "The request is not as it should be.",
+        429: "Too many questions at once, or too many attempts.",
+        500: "A bug.",
+        503: "The library cannot be used now.",
+    }.items()
+}
+"""The problems that any operation may answer with, for the OpenAPI document."""

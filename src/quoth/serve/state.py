@@ -1,0 +1,158 @@
+"""What every request uses: the library, threads to work in, room for questions, the background writer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from fastapi import Request
+
+from quoth.config import Config
+from quoth.errors import QuothError, ReadOnly
+from quoth.library import Library
+from quoth.serve.problems import Refused
+
+if TYPE_CHECKING:
+    from quoth.types import LanguageModel
+
+R = TypeVar("R")
+log = logging.getLogger("quoth.serve")
+QUICK = 4
+"""Threads for what takes milliseconds, beside those that compute: a look into the catalog waits for no question."""
+LATER = 2
+"""Seconds after which a visitor who was turned away may try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where the server listens: `names` are the hosts it answers to, `open` says that no other machine gets in."""
+
+    address: str = "http://127.0.0.1:8777"
+    names: frozenset[str] = frozenset(("127.0.0.1", "localhost", "[::1]"))
+    open: bool = True
+    numbers: bool = False
+    """Whether any address in numbers will do as a host, because it listens on all that the machine has."""
+
+
+@dataclass(slots=True)
+class Room:
+    """Room for questions: so many are answered at once, as many wait, the others are turned away."""
+
+    most: int
+    answering: asyncio.Semaphore
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a server is run: whether it may write, and whether it keeps the sources watched."""
+
+    readonly: bool = False
+    watching: bool = True
+    begun: Callable[[], None] = field(default=lambda: None)
+
+
+class Server:
+    """A library that is served. `request.app.state.server` holds it; `running` is its life."""
+
+    def __init__(self, library: Library, config: Config, bound: Bound = Bound(), ways: Ways = Ways()) -> None:
+        self.library = library
+        self.config = config
+        self.bound = bound
+        self.ways = ways
+        self.model: LanguageModel | None = None
+        self.failure: QuothError | None = None
+        self.ready = False
+        self.closing = asyncio.Event()
+        self._cores = os.cpu_count() or 1
+        self._compute = ThreadPoolExecutor(self._cores, thread_name_prefix="quoth-ask")
+        self._quick = ThreadPoolExecutor(QUICK, thread_name_prefix="quoth-quick")
+        self._room = Room(max(1, config.most_asks), asyncio.Semaphore(max(1, config.most_asks)))
+        self._warming: asyncio.Future[None] | None = None
+
+    @property
+    def readonly(self) -> bool:
+        """Whether nothing of the library is changed by this server."""
+        return self.ways.readonly
+
+    def writable(self) -> None:
+        """Raise `ReadOnly` where nothing may be changed."""
+        if self.readonly:
+            raise ReadOnly("this server only reads the library", "start quoth serve without --read-only")
+
+    async def run(self, function: Callable[..., R], /, *arguments: object) -> R:
+        """What a function that computes returns; as many run at once as there are cores."""
+        if self._warming is not None:
+            await asyncio.shield(self._warming)
+        return await self._in(self._compute, partial(function, *arguments))
+
+    async def quick(self, function: Callable[..., R], /, *arguments: object) -> R:
+        """What a function returns that takes milliseconds: it waits for no question."""
+        return await self._in(self._quick, partial(function, *arguments))
+
+    @staticmethod
+    async def _in(threads: ThreadPoolExecutor, function: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(threads, function)
+
+    @asynccontextmanager
+    async def question(self) -> AsyncIterator[None]:
+        """A block in which a question is answered. Raises `Refused` (429) when too many wait already."""
+        room = self._room
+        if room.waiting >= room.most and room.answering.locked():
+            raise Refused(
+                429,
+                f"{2 * room.most} questions are being answered or wait already",
+                f"ask again in {LATER} seconds",
+                {"Retry-After": str(LATER)},
+            )
+        room.waiting += 1
+        try:
+            await room.answering.acquire()
+        finally:
+            room.waiting -= 1
+        try:
+            yield
+        finally:
+            room.answering.release()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The server's life: the library is made ready in the background, and closed at the end."""
+        self._warming = asyncio.ensure_future(self._warm())
+        self.ways.begun()
+        try:
+            yield
+        finally:
+            self.closing.set()
+            await asyncio.wait([self._warming])
+            for threads in (self._compute, self._quick):
+                await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
+            if self.model is not None:
+                await self.model.close()
+            self.library.close()
+
+    async def _warm(self) -> None:
+        """Load what a first question would wait for."""
+        try:
+            await self._in(self._compute, self._load)
+            self.ready = True
+        except QuothError as error:
+            self.failure = error
+            log.error("the library is not ready: %s", error)
+
+    def _load(self) -> None:
+        # a first question imports, opens and compiles everything that later ones use
+        self.library.explain("Is everything ready?", noted=False)
+
+
+def server_of(request: Request) -> Server:
+    """The server that a request came to."""
+    server: Server = request.app.state.server
+    return server

@@ -1,0 +1,131 @@
+"""A real server: `quoth serve` in a process of its own, on a free port, with a small real library."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+
+@dataclass
+class Served:
+    """A running server, its library and the folder of notes that it was filled with."""
+
+    address: str
+    library: Path
+    notes: Path
+    process: subprocess.Popen[str]
+
+    def client(self, **options: object) -> httpx.Client:
+        """A client of this server."""
+        return httpx.Client(base_url=self.address, timeout=60, **options)
+
+    def wait(self, done: Callable[[], object], seconds: float = 60) -> None:
+        """Wait until something is so."""
+        end = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < end, "it did not come about"
+            assert self.process.poll() is None, "the server has ended"
+            time.sleep(0.05)
+
+    def idle(self) -> None:
+        """Wait until nothing is queued or running."""
+        with self.client() as client:
+            self.wait(lambda: not client.get("/api/jobs").json()["queued"])
+
+    def stop(self) -> int:
+        """End it as a system does, and the code that it ended with."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
+        return code
+
+
+def write_notes(folder: Path) -> Path:
+    """The folder, filled with small notes."""
+    from conftest import NOTES
+
+    for name, text in NOTES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def run_quoth(library: Path, *arguments: str) -> str:
+    """What a command printed; it must succeed."""
+    command = [sys.executable, "-m", "quoth", "--library", str(library), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def serving(
+    library: Path, notes: Path, *options: str, env: Mapping[str, str] | None = None, ready: bool = True
+) -> Iterator[Served]:
+    """A server on a free port, which ends with the block; `ready` waits until a question is answered at once."""
+    errors = (library.parent / "serve.err").open("a+", encoding="utf-8")
+    command = [sys.executable, "-m", "quoth", "--library", str(library), "serve", "--port", "0", "--json", *options]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | {"QUOTH_LLM": "none"} | (env or {})
+    )
+    assert process.stdout
+    line = process.stdout.readline()
+    if not line:
+        process.wait(30)
+        errors.seek(0)
+        raise AssertionError(f"quoth serve did not start: {errors.read()}")
+    served = Served(json.loads(line)["address"], library, notes, process)
+    try:
+        if ready:
+            served.wait(lambda: httpx.get(f"{served.address}/readyz").status_code == 200)
+        yield served
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        process.stdout.close()
+        errors.close()
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A library with the notes in it, and their folder; for tests that only copy it or read."""
+    place = tmp_path_factory.mktemp("served")
+    notes = write_notes(place / "notes")
+    run_quoth(place / "library", "add", str(notes))
+    return place / "library", notes
+
+
+@pytest.fixture(scope="session")
+def server(filled: tuple[Path, Path]) -> Iterator[Served]:
+    """One server for all tests that leave it as they found it."""
+    with serving(*filled) as served:
+        yield served
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Served]:
+    """A server of the test's own, with a library that it may change."""
+    notes = write_notes(tmp_path / "notes")
+    run_quoth(tmp_path / "library", "add", str(notes))
+    with serving(tmp_path / "library", notes) as served:
+        yield served
