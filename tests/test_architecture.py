@@ -20,7 +20,7 @@ PATH = [
     "recipe", "lock", "jobs", "parts", "find", "flow", "rebuild", "sync", "forget", "watch", "backup", "query",
     "restore", "exchange", "doctor", "asking", "library",
 ]  # fmt: skip
-MIDDLE = ["config", "testing", "evaluate", "feedback", "access", "threads", "writing", "survey", "tools"]
+MIDDLE = ["config", "testing", "evaluate", "feedback", "access", "followups", "threads", "writing", "survey", "tools"]
 FACE = ["terminal", "records", "results", "commands", "upkeep", "proving", "serve", "serving", "cli", "__main__"]
 ROWS: dict[str, int] = {
     **dict.fromkeys(["types", "errors"], 0),
@@ -33,7 +33,7 @@ ROWS: dict[str, int] = {
 # the earlier ones
 PATHS = [
     PATH,
-    ["feedback", "survey", "writing", "threads", "tools"],
+    ["feedback", "survey", "writing", "followups", "threads", "tools"],
     FACE,
 ]
 

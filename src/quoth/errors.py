@@ -14,6 +14,7 @@ QuothError
 │   └── TooNew        written by a newer Quoth
 ├── ModelError        model files are missing, altered or do not fit
 ├── EndpointError     a server that the user named did not answer as it should
+├── Throttled         too many wrong passwords: `seconds` says how long to wait
 └── MissingPart       an optional package is not installed
 
 Anything else that is raised is a bug and shows its traceback.
@@ -91,6 +92,14 @@ class ModelError(QuothError):
 
 class EndpointError(QuothError):
     """A server that the user named did not answer as it should."""
+
+
+class Throttled(QuothError):
+    """There were too many attempts; the next one is let through in `seconds`."""
+
+    def __init__(self, message: str, hint: str, seconds: int) -> None:
+        super().__init__(message, hint)
+        self.seconds = seconds
 
 
 class MissingPart(QuothError):

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quoth.catalog import Catalog, File, Source, erase, golden, jobs, journal, runs
+from quoth.catalog import Catalog, File, Source, erase, golden, jobs, journal, runs, threads
 from quoth.errors import LibraryError
 from quoth.lock import writer
 from quoth.parts import Parts, disk
@@ -115,12 +115,13 @@ def forget(
 
 
 def _forget_questions(catalog: Catalog, paths: Sequence[str]) -> list[str]:
-    """Take out what evaluations and the journal say of these documents; what went, in sentences."""
+    """Take out what evaluations, the journal and threads say of these documents; what went, in sentences."""
     asked, found = golden.about(catalog, paths), runs.about(catalog, paths)
     golden.remove(catalog, asked)
     runs.remove(catalog, found)
-    noted = journal.forget(catalog, paths)
-    counts = {"golden questions": len(asked), "runs of evaluations": len(found), "entries of the journal": noted}
+    noted, said = journal.forget(catalog, paths), threads.forget(catalog, paths)
+    counts = {"golden questions": len(asked), "runs of evaluations": len(found)}
+    counts |= {"entries of the journal": noted, "messages of threads": said}
     return [f"with it went {count:,} {what} that named it" for what, count in counts.items() if count]
 
 

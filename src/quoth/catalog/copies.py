@@ -34,6 +34,9 @@ def snapshot(catalog: Catalog, path: Path, watch: Callable[[int, int], None]) ->
 
         try:
             catalog._connection.backup(target, pages=PAGES, progress=told, sleep=0.01)
+            # who is logged in here is not logged in wherever the copy goes
+            target.execute("pragma secure_delete = on")
+            target.execute("delete from sessions")
             target.execute("pragma journal_mode = delete")  # the log is a matter of the library, not of its copy
             found = target.execute("pragma quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:

@@ -62,6 +62,9 @@ def _everything(catalog: Catalog) -> Iterator[str]:
         "select text || char(10) || before || after from golden_spans",
         "select record from run_outcomes",
         "select record from journal",
+        "select question || char(10) || asked || char(10) || record from messages",
+        "select path from message_documents",
+        "select title from threads",
     ):
         for (value,) in catalog.connection.execute(query):
             yield value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -170,4 +170,60 @@ MIGRATIONS: tuple[str, ...] = (
         record text not null
     );
     """,
+    # Conversations, and who may come in. A thread without a title is called by its first question. Which documents a
+    # message names stands beside it, so that it follows what moves and is found when one of them is forgotten.
+    # Of secrets there are hashes only; `key` is a name in the form in which two of them are the same.
+    """
+    create table threads (
+        id integer primary key autoincrement,
+        person text not null,
+        title text not null default '',
+        created real not null,
+        changed real not null
+    );
+    create index threads_person on threads(person, changed);
+    create table messages (
+        id integer primary key autoincrement,
+        thread integer not null references threads(id) on delete cascade,
+        at real not null,
+        question text not null,
+        asked text not null,
+        record text not null
+    );
+    create index messages_thread on messages(thread);
+    create table message_documents (
+        message integer not null references messages(id) on delete cascade,
+        path blob not null,
+        primary key (path, message)
+    ) without rowid;
+    create index message_documents_message on message_documents(message);
+    create trigger message_documents_follow after update of path on documents when old.path <> new.path
+    begin
+        update or replace message_documents set path = new.path where path = old.path;
+    end;
+
+    create table people (
+        key text primary key,
+        name text not null,
+        role text not null check (role in ('reader', 'editor', 'owner')),
+        password text not null,
+        added real not null
+    ) without rowid;
+    create table sessions (
+        secret blob primary key,
+        person text not null references people(key) on delete cascade,
+        begun real not null,
+        used real not null
+    ) without rowid;
+    create index sessions_person on sessions(person);
+    create table tokens (
+        key text primary key,
+        name text not null,
+        scope text not null check (scope in ('ask', 'add', 'admin')),
+        secret blob not null unique,
+        added real not null,
+        expires real,
+        used real
+    ) without rowid;
+    """,
 )

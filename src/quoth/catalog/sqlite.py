@@ -106,15 +106,16 @@ class Catalog:
             connection.execute("rollback")
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A block that is written whole or not at all."""
+    def writing(self, aside: bool = False) -> Iterator[sqlite3.Connection]:
+        """A block that is written whole or not at all; `aside` when nothing that a search sees changes in it."""
         if self.readonly:
             raise ReadOnly("the library is read-only", "copy it to a writable folder, or choose another with --library")
         connection = self._connection
         connection.execute("begin immediate")
         try:
             yield connection
-            connection.execute("update meta set value = value + 1 where key = 'generation'")
+            if not aside:
+                connection.execute("update meta set value = value + 1 where key = 'generation'")
         except BaseException:
             connection.execute("rollback")
             raise

@@ -1,4 +1,4 @@
-"""Names of documents in the records of runs and in the journal: they follow what moves, so that forget finds them."""
+"""Names of documents in the records of runs, messages and the journal: they follow what moves; forget finds them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ENDS = ('"', ":", "#", os.sep)
 
 
 def follow(connection: sqlite3.Connection, old: str, new: str) -> None:
-    """Let every record name what lay at `old`, or below it, by its new place."""
+    """Let every record name what lay at `old`, or below it, by its new place; the documents have theirs already."""
     before, after = (f'"{json.dumps(path)[1:-1]}' for path in (old, new))
     changed, values = "record", list[str]()
     for end in ENDS:
@@ -19,3 +19,9 @@ def follow(connection: sqlite3.Connection, old: str, new: str) -> None:
         changed, values = f"replace({changed}, ?, ?)", [*values, before + tail, after + tail]
     for table in ("run_outcomes", "journal"):
         connection.execute(f"update {table} set record = {changed} where instr(record, ?)", [*values, before])
+    # messages are long, but of each it is known which documents it names
+    place = os.fsencode(new)
+    named = "id in (select message from message_documents where path >= ? and path < ?) and instr(record, ?)"
+    connection.execute(
+        f"update messages set record = {changed} where {named}", [*values, place, place + b"\xff", before]
+    )
