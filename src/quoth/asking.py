@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,14 @@ from unicodedata import category
 
 from quoth.catalog import Catalog, File, journal
 from quoth.errors import NotFound, UsageError
-from quoth.types import Answer, Claim, Document, Hit, Quote, Searched
+from quoth.parts import Parts
+from quoth.query import merged, parse
+from quoth.recipe import Recipe
+from quoth.types import Answer, Claim, Document, Filters, Hit, Quote, Ranked, Searched
 
 if TYPE_CHECKING:
     from quoth.answer import Chosen, Draft, Sentence
+    from quoth.find import Found
 
 LONGEST_WORD = 1_000
 """Characters without a space of a question that are used; languages without spaces write sentences so."""
@@ -31,6 +36,64 @@ class Explanation:
     fused: tuple[Hit, ...]
     sentences: tuple[Sentence, ...]
     decision: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as it is searched: its text without operators, its filters, what is to be said of it, since when."""
+
+    question: str
+    text: str
+    filters: Filters | None
+    notes: list[str]
+    started: float
+
+
+def understood(question: str, filters: Filters | None = None, plain: bool = False) -> Asked:
+    """The question cleaned and taken apart; `plain` reads no operators in it."""
+    started = time.perf_counter()
+    text, notes = clean(question)
+    if plain:
+        return Asked(question, text, filters, notes, started)
+    query = parse(text)
+    return Asked(question, query.text, merged(filters, query.filters), [*notes, *query.notes], started)
+
+
+def explained(parts: Parts, asked: Asked, recipe: Recipe) -> tuple[Answer, Explanation]:
+    """The answer in quotes, or a refusal, and how it came about."""
+    from quoth import exact
+    from quoth.answer import answer
+    from quoth.find import find
+
+    catalog, notes = parts.catalog, asked.notes
+    with catalog.reading():
+        found = find(parts, asked.text, recipe.passages, asked.filters, recipe)
+        read = Documents(catalog.document)
+        hits, encode = found.hits[: recipe.passages], parts.encoder.encode
+        draft = answer(asked.text, hits, read.text, encode, found.asked, recipe.quoting)
+        quotes = tuple(quote(one, read) for one in draft.quotes)
+        also = tuple(quote(one, read) for one in draft.also)
+        searched = exact.searched(parts, asked.filters)
+        emptied = "" if searched.passages else exact.emptied(parts, asked.filters)
+        notes += changed(catalog.files_of({one.document for one in quotes}))
+    text = "\n\n".join(one.text for one in quotes) if draft.answered else emptied or refusal(searched, draft)
+    notes += [*draft.notes, *([] if catalog.counts()["passages"] else ["the library is empty: quoth add FOLDER"])]
+    made = Answer(
+        asked.question, draft.answered, text, round(draft.confidence, 6), quotes, also, tuple(dict.fromkeys(notes)),
+        recipe.hash, searched, time.perf_counter() - asked.started, draft.threshold, asked.text, claims(quotes),
+    )  # fmt: skip
+    return made, _explanation(found, draft)
+
+
+def _explanation(found: Found, draft: Draft, most: int = 5) -> Explanation:
+    """The first hits of each index and of both, and what the decision rested on."""
+    place = {hit.passage: hit for hit in found.hits}
+
+    def hits(ranked: Ranked) -> tuple[Hit, ...]:
+        return tuple(place[one] for one in ranked.ids.tolist() if one in place)[:most]
+
+    decision = {"confidence": draft.confidence, "threshold": draft.threshold} | draft.signals
+    return Explanation(hits(found.by_words), hits(found.by_vectors), found.hits[:most], draft.sentences, decision)
 
 
 class Documents:

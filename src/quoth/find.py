@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quoth import rank
+from quoth import exact, rank
 from quoth.catalog import Catalog, FoundPassage
 from quoth.parts import Parts
 from quoth.recipe import Recipe
@@ -38,7 +38,7 @@ class Found:
 def find(parts: Parts, question: str, k: int, filters: Filters | None, recipe: Recipe) -> Found:
     """k hits, best first, whenever k passages are left by the filters and no copies of others."""
     missing = parts.missing()
-    within = parts.catalog.passage_ids(filters) if filters and filters != Filters() else None
+    within = exact.within(parts, filters)
     depth = max(recipe.depth, k)  # that of the recipe, so that a longer list begins as a shorter one does
     asked: Floats | None = None
     named: dict[int, float] = {}

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from quoth.asking import Documents, Explanation, changed, claims, clean, note, quote, refusal
+from quoth.asking import Explanation, explained, note, understood
 from quoth.catalog import File, Job, Source
 from quoth.errors import LibraryError, Locked, NotFound, QuothError, ReadError, ReadOnly
 from quoth.parts import Parts, inside
@@ -25,22 +25,18 @@ from quoth.types import (
     Document,
     Failure,
     Filters,
-    Hit,
     Hits,
     Options,
     Progress,
-    Ranked,
     Report,
     Status,
     Watcher,
 )
 
 if TYPE_CHECKING:
-    from quoth.answer import Draft
     from quoth.backup import Backup, Moved
     from quoth.doctor import Check
     from quoth.exchange import Exported
-    from quoth.find import Found
     from quoth.forget import Forgotten
     from quoth.recipe import Kept, Recipe
 
@@ -364,17 +360,23 @@ class Library:
         filters: Filters | None = None,
         *,
         recipe: Recipe | None = None,
+        plain: bool = False,
         watch: Watcher = unwatched,
     ) -> Hits:
-        """The k passages that fit best, near-duplicates folded; k of them whenever k exist."""
+        """The k passages that fit best, near-duplicates folded; k of them whenever k exist.
+
+        Operators in the query narrow as `filters` do: in:folder type:pdf after:2024-01-01 before:2025 "exact words"
+        -word. With `plain` it is only text.
+        """
+        from quoth import exact
         from quoth.find import find
 
-        started = time.perf_counter()
-        question, notes = clean(query)
-        notes += self._look_after(watch)
+        asked = understood(query, filters, plain)
+        notes = asked.notes + self._look_after(watch)
         with self._parts.catalog.reading():
-            found = find(self._parts, question, k, filters, recipe or self.recipe())
-        return Hits(query, found.hits[:k], tuple(notes), time.perf_counter() - started)
+            found = find(self._parts, asked.text, k, asked.filters, recipe or self.recipe())
+            notes += [] if found.hits else filter(None, [exact.emptied(self._parts, asked.filters)])
+        return Hits(query, found.hits[:k], tuple(notes), time.perf_counter() - asked.started)
 
     def ask(
         self,
@@ -394,36 +396,18 @@ class Library:
         *,
         recipe: Recipe | None = None,
         noted: bool = True,
+        plain: bool = False,
         watch: Watcher = unwatched,
     ) -> tuple[Answer, Explanation]:
-        """An answer, and how it came about. `noted` enters it in the journal, if the library keeps one."""
-        from quoth.answer import answer
-        from quoth.find import find
+        """An answer, and how it came about. `noted` enters it in the journal, if the library keeps one.
 
-        started = time.perf_counter()
-        asked, notes = clean(question)
-        notes += self._look_after(watch)
-        recipe = recipe or self.recipe()  # the encoder may have been changed since the last question
-        catalog = self._parts.catalog
-        with catalog.reading():
-            found = find(self._parts, asked, recipe.passages, filters, recipe)
-            read = Documents(catalog.document)
-            hits, encode = found.hits[: recipe.passages], self._parts.encoder.encode
-            draft = answer(asked, hits, read.text, encode, found.asked, recipe.quoting)
-            quotes = tuple(quote(one, read) for one in draft.quotes)
-            also = tuple(quote(one, read) for one in draft.also)
-            searched = catalog.searched(filters)
-            notes += changed(catalog.files_of({one.document for one in quotes}))
-            explanation = self._explanation(found, draft)
-        text = "\n\n".join(one.text for one in quotes) if draft.answered else refusal(searched, draft)
-        notes += [*draft.notes, *([] if catalog.counts()["passages"] else ["the library is empty: quoth add FOLDER"])]
-        seconds = time.perf_counter() - started
-        confidence = round(draft.confidence, 6)
-        made = Answer(
-            question, draft.answered, text, confidence, quotes, also, tuple(dict.fromkeys(notes)), recipe.hash,
-            searched, seconds, draft.threshold, asked, claims(quotes),
-        )  # fmt: skip
-        return (note(catalog, made) if noted else made), explanation
+        The question may hold operators as that of `search`, unless it is `plain`.
+        """
+        asked = understood(question, filters, plain)
+        asked.notes.extend(self._look_after(watch))
+        # the encoder may have been changed since the last question, so the recipe is asked for now
+        made, explanation = explained(self._parts, asked, recipe or self.recipe())
+        return (note(self._parts.catalog, made) if noted else made), explanation
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -448,18 +432,6 @@ class Library:
         from quoth import sync as synced
 
         return synced.sync(self._parts, sources, options, watch, places)
-
-    def _explanation(self, found: Found, draft: Draft, most: int = 5) -> Explanation:
-        """The first hits of each index and of both, and what the decision rested on."""
-        place = {hit.passage: hit for hit in found.hits}
-
-        def hits(ranked: Ranked) -> tuple[Hit, ...]:
-            return tuple(place[one] for one in ranked.ids.tolist() if one in place)[:most]
-
-        decision = {"confidence": draft.confidence, "threshold": draft.threshold} | draft.signals
-        return Explanation(
-            hits(found.by_words), hits(found.by_vectors), found.hits[:most], getattr(draft, "sentences", ()), decision
-        )
 
     def _look_after(self, watch: Watcher) -> list[str]:
         """Rebuild an index that is missing, if this process may; what was done or is amiss."""

@@ -35,18 +35,6 @@ AROUND = 400
 KEPT = "  kept: the file itself; the library's files may hold its words for a while (quoth forget, instead, erases)"
 
 
-def day(text: str | None) -> float | None:
-    """The start of a day, month or year as POSIX seconds, local time."""
-    if text is None:
-        return None
-    for form in ("%Y-%m-%d", "%Y-%m", "%Y"):
-        try:
-            return datetime.datetime.strptime(text, form).astimezone().timestamp()
-        except ValueError:
-            continue
-    raise UsageError(f"{text!r} is not a date", "write it as 2024-01-31, 2024-01 or 2024")
-
-
 def span(text: str | None) -> tuple[int, int] | None:
     """START[:END] as two character offsets."""
     if text is None:

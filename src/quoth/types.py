@@ -179,13 +179,18 @@ class Filters:
     """What a search is narrowed to; an empty field narrows nothing.
 
     `folders` are paths (a file, or everything below a folder) or, without a slash, names with * and ?;
-    `kinds` are document kinds or file endings; `after` ≤ modified < `before`.
+    `kinds` are document kinds or file endings; `after` ≤ modified < `before`. Every one of the `exact` words
+    stands in a passage that is left, and none of those `without`; case and blanks count for nothing.
+    `besides` are filters that must be met as well.
     """
 
     folders: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     after: float | None = None
     before: float | None = None
+    exact: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    besides: Filters | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,61 @@
-"""Filters → the passages that they leave, in SQL."""
+"""Filters → the passages that they leave, in SQL; and the texts of passages, to be looked through."""
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
 
 from quoth.types import Filters
 
 if TYPE_CHECKING:
     from quoth.types import Ids
+
+SEGMENT = 8192
+"""Characters of text a row of `texts` holds; part of the schema."""
+
+
+class Text(NamedTuple):
+    """What a passage says, and of its document the number, kind and language."""
+
+    id: int
+    document: int
+    kind: str
+    language: str
+    context: str
+    text: str
+
+
+def texts(connection: sqlite3.Connection, ids: Ids) -> Iterator[Text]:
+    """The texts of these passages in order of id; a document is read once for all of its neighbours."""
+    for first in range(0, len(ids), 512):
+        rows = connection.execute(
+            'select p.id, p.document, d.kind, d.language, p.context, p.start, p."end" from json_each(?) j'
+            " join passages p on p.id = j.value join documents d on d.id = p.document order by p.id",
+            [json.dumps(ids[first : first + 512].tolist())],
+        ).fetchall()
+        for document, some in groupby(rows, key=lambda row: row[1]):
+            mine = list(some)
+            segment = min(row[5] for row in mine) // SEGMENT
+            pieces = connection.execute(
+                "select text from texts where document = ? and number between ? and ? order by number",
+                [document, segment, (max(row[6] for row in mine) - 1) // SEGMENT],
+            )
+            text, before = "".join(piece for (piece,) in pieces), segment * SEGMENT
+            for number, _, kind, language, context, start, end in mine:
+                yield Text(number, document, kind, language, context, text[start - before : end - before])
+
+
+def documents_with(connection: sqlite3.Connection, ids: Ids) -> dict[int, int]:
+    """The documents of these passages, by number, and how many of the passages each has."""
+    rows = connection.execute(
+        "select p.document, count(*) from json_each(?) j join passages p on p.id = j.value group by p.document",
+        [json.dumps(ids.tolist())],
+    )
+    return dict(rows.fetchall())
 
 
 def passage_ids(connection: sqlite3.Connection, filters: Filters) -> Ids:
@@ -47,7 +93,7 @@ def passage_ids(connection: sqlite3.Connection, filters: Filters) -> Ids:
 
 
 def where(filters: Filters) -> tuple[str, list[object]]:
-    """The filters as a WHERE clause over documents d, and its values."""
+    """The filters as a WHERE clause over documents d, and its values; what stands in passages is not looked at."""
     clauses: list[str] = []
     values: list[object] = []
     folders: list[str] = []
@@ -62,8 +108,8 @@ def where(filters: Filters) -> tuple[str, list[object]]:
                 values += [inside + sign, inside + bytes([sign[0] + 1])]
         else:
             start = "" if os.sep in folder else "*/"
-            folders.append("cast(d.path as text) glob ? or cast(d.path as text) glob ?")
-            values += [f"{start}{pattern}", f"{start}{pattern}/*"]
+            folders.append(" or ".join(["cast(d.path as text) glob ?"] * 3))
+            values += [f"{start}{pattern}{below}" for below in ("", "/*", "#*")]
     if folders:
         clauses.append("(" + " or ".join(folders) + ")")
     if filters.kinds:
@@ -77,4 +123,8 @@ def where(filters: Filters) -> tuple[str, list[object]]:
     if filters.before is not None:
         clauses.append("d.modified < ?")
         values.append(filters.before)
+    if filters.besides:
+        clause, more = where(filters.besides)
+        clauses += [clause.removeprefix("where ")] if clause else []
+        values += more
     return ("where " + " and ".join(clauses) if clauses else ""), values

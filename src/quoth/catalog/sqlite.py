@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from quoth.catalog import narrow, trails
 from quoth.catalog.damage import damaged, undamaged
+from quoth.catalog.narrow import SEGMENT
 from quoth.catalog.records import Candidate, File, FoundPassage, Source, WrittenFile
 from quoth.catalog.schema import MIGRATIONS
 from quoth.errors import LibraryError, ReadOnly, TooNew
@@ -29,8 +30,6 @@ FILTERED = 4
 """Filters whose passages are remembered until something is written: 8 bytes each, and people ask on."""
 CACHE = 16_000
 """KiB of pages that a connection keeps; SQLite's own 2,000 make a search in a million passages read twice as long."""
-SEGMENT = 8192
-"""Characters of text a row of `texts` holds; part of the schema."""
 
 _PASSAGE_COLUMNS = 'p.document, p.start, p."end", p.context, p.page, p.line, p.heading, p.cells'
 
@@ -292,8 +291,11 @@ class Catalog:
         """The paths of all documents, sorted."""
         return [os.fsdecode(path) for (path,) in self._connection.execute("select path from documents order by path")]
 
-    def passage_ids(self, filters: Filters | None = None) -> Ids:
-        """The ids of the passages that the filters leave, sorted; all of them without filters."""
+    def passage_ids(self, filters: Filters | None = None, spoken: Callable[[Ids], Ids] | None = None) -> Ids:
+        """The ids of the passages that the filters leave, sorted; all of them without filters.
+
+        `spoken` keeps those that also say what the filters want said: the catalog itself knows no words.
+        """
         wanted = filters or Filters()
         with self.reading():
             generation = self.get("generation") or ""
@@ -301,6 +303,7 @@ class Catalog:
             if known and known[0] == generation:
                 return known[1]
             ids = narrow.passage_ids(self._connection, wanted)
+            ids = spoken(ids) if spoken else ids
         if wanted != Filters():
             ids.flags.writeable = False
             while len(self._filtered) >= FILTERED:
@@ -313,6 +316,14 @@ class Catalog:
         clause, values = narrow.where(filters or Filters())
         query = f"select count(*), ifnull(sum(d.passages), 0) from documents d {clause or 'where 1'} and d.passages > 0"
         return Searched(*self._connection.execute(query, values).fetchone())
+
+    def texts(self, ids: Ids) -> Iterator[narrow.Text]:
+        """What these passages say, in order of id, without those that the catalog does not know."""
+        yield from narrow.texts(self._connection, ids)
+
+    def documents_with(self, ids: Ids) -> dict[int, int]:
+        """The documents of these passages, by number, and how many of the passages each has."""
+        return narrow.documents_with(self._connection, ids)
 
     def files_of(self, documents: Collection[str]) -> list[File]:
         """The files that these documents were read from, in the order of their paths."""
