@@ -143,7 +143,7 @@ class Trial:
             self.kept.keeping = number >= TIMED
             if number % 250 == 0:
                 print(f"{label}: {number} of {len(asked)}", file=sys.stderr, flush=True)
-            found.append(self.outcome(one, self.library.ask(one.text)))
+            found.append(self.outcome(one, self.library.ask(one.text, plain=True)))
         return found
 
     def outcome(self, one: Asked, answer: Answer) -> Outcome:
@@ -171,7 +171,7 @@ class Trial:
         for number, one in enumerate(asked):
             if number % 250 == 0:
                 print(f"cosine: {number} of {len(asked)}", file=sys.stderr, flush=True)
-            texts = [hit.text for hit in self.library.search(one.text, 8).hits]
+            texts = [hit.text for hit in self.library.search(one.text, 8, plain=True).hits]
             every = [text[start:end] for text in texts for start, end in sentences(text)][:SENTENCES]
             if every:
                 right += holds(every[int((self.kept(every) @ self.kept([one.text])[0]).argmax())], one)

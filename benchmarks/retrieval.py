@@ -162,7 +162,7 @@ def search(library: Library, collection: Collection, names: dict[str, str]) -> t
             say(f"{collection.name}: question {count} of {len(collection.questions)}")
         for name, recipe in recipes.items():
             started = time.perf_counter()
-            hits = library.search(question, K, recipe=recipe).hits
+            hits = library.search(question, K, recipe=recipe, plain=True).hits
             if name == "default":
                 milliseconds.append(1000 * (time.perf_counter() - started))
             runs[name][id_] = {}

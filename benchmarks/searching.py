@@ -140,7 +140,7 @@ def quoth(folder: Path) -> list[dict[str, object]]:
     with Library.open(folder / "library") as library:
 
         def search(question: str, _: np.ndarray, level: int) -> list[int]:
-            return [hit.passage for hit in library.search(question, 10, given[level]).hits]
+            return [hit.passage for hit in library.search(question, 10, given[level], plain=True).hits]
 
         whole = {"engine": "quoth"} | searching_with.measured(search, folder, time.monotonic() + 600)
         index = library._parts.vectors

@@ -181,7 +181,7 @@ class Asker:
         self, library: Library, texts: dict[str, str], encode: Callable[[Sequence[str]], Matrix], one: Example,
         there: bool, file: str,
     ) -> Row | None:  # fmt: skip
-        hits = library.search(one.text, HITS).hits[:HITS]
+        hits = library.search(one.text, HITS, plain=True).hits[:HITS]
         about = understand(one.text, [hit.text for hit in hits])
         found, stretches = candidates(about, hits, texts.__getitem__)
         if not found:

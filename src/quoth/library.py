@@ -384,10 +384,11 @@ class Library:
         filters: Filters | None = None,
         *,
         recipe: Recipe | None = None,
+        plain: bool = False,
         watch: Watcher = unwatched,
     ) -> Answer:
         """An answer in verified quotes, or a refusal that says what was searched and what came nearest."""
-        return self.explain(question, filters, recipe=recipe, watch=watch)[0]
+        return self.explain(question, filters, recipe=recipe, plain=plain, watch=watch)[0]
 
     def explain(
         self,

@@ -254,7 +254,7 @@ def _located(library: Library, quote: str, place: str) -> GoldenSpan:
         # copies are not folded: a quote in two documents needs one of them named
         recipe = library.recipe()
         unfolded = replace(recipe, fusion=replace(recipe.fusion, alike=2.0))
-        found_in = library.search(quote, CANDIDATES, recipe=unfolded).hits
+        found_in = library.search(quote, CANDIDATES, recipe=unfolded, plain=True).hits
         paths = dict.fromkeys(hit.document for hit in found_in)
         documents = [library.show(path) for path in paths]
     holding = [(document, found) for document in documents if (found := _places(document, quote))]

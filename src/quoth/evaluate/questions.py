@@ -33,7 +33,8 @@ class Question:
     """A question whose right answer is known; `none` when the library must not answer it.
 
     `key` names it within its set. `answers` are texts that are right. A stale question's document has changed so
-    that its place is not found any more: it is left out of evaluations, and named.
+    that its place is not found any more: it is left out of evaluations, and named. In a `plain` one, as those of
+    published sets are, quotation marks and hyphens are text and narrow nothing.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Question:
     answers: tuple[str, ...] = ()
     none: bool = False
     stale: bool = False
+    plain: bool = False
 
     @property
     def cluster(self) -> str:
@@ -72,7 +74,7 @@ class Published:
             Question(
                 one.key, one.text,
                 tuple(Golden(str(folder / at.path), at.start, at.end, at.text, at.gain) for at in one.golden),
-                one.answers, one.none,
+                one.answers, one.none, plain=True,
             )
             for one in self.questions
         )  # fmt: skip

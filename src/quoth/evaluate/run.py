@@ -126,9 +126,11 @@ def _state(library: Library) -> str:
 def _outcome(library: Library, question: Question, recipe: Recipe, answers: bool) -> Outcome:
     """What one question brings; its rank measures come later, for all questions at once."""
     started = time.perf_counter()
-    hits = library.search(question.text, DEPTH, recipe=recipe).hits
+    hits = library.search(question.text, DEPTH, recipe=recipe, plain=question.plain).hits
     milliseconds = 1000 * (time.perf_counter() - started)
-    answer = library.explain(question.text, recipe=recipe, noted=False)[0] if answers else None
+    answer = None
+    if answers:
+        answer = library.explain(question.text, recipe=recipe, noted=False, plain=question.plain)[0]
     milliseconds = 1000 * answer.seconds if answer else milliseconds
     ranked = units(question, hits)
     return Outcome(
