@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "quoth"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 PATH = [
-    "recipe", "lock", "jobs", "parts", "find", "flow", "rebuild", "sync", "forget", "watch", "backup", "query",
+    "recipe", "lock", "jobs", "parts", "exact", "find", "flow", "rebuild", "sync", "forget", "watch", "backup", "query",
     "restore", "exchange", "doctor", "asking", "library",
 ]  # fmt: skip
 MIDDLE = ["config", "testing", "evaluate", "feedback", "access", "followups", "threads", "writing", "survey", "tools"]

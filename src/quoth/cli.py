@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from quoth import __version__, proving, serving, upkeep
-from quoth.commands import as_json, background, filters, narrowed, open_library, reading
+from quoth.commands import Asking, as_json, background, filters, narrowed, open_library, reading
 from quoth.errors import QuothError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def sync(
     sys.exit(1 if strict and report.failed else 0)
 
 
-@cli.command()
+@cli.command(cls=Asking)
 @click.argument("question", nargs=-1, required=True)
 @narrowed
 @click.option("--explain", is_flag=True, help="Show what was found, how it was ranked and decided.")
@@ -130,7 +130,7 @@ def ask(
     terminal.show_answer(answer, explanation if explain else None, json_)
 
 
-@cli.command()
+@cli.command(cls=Asking)
 @click.argument("query", nargs=-1, required=True)
 @click.option("-k", "k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many passages.")
 @narrowed

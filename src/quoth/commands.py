@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,29 @@ if TYPE_CHECKING:
     from quoth.types import Filters
 
 Command = TypeVar("Command", bound=Callable[..., object])
+
+WORD = re.compile('-(?:[^\\W\\d_]{2}|\\d|["“„«»])')
+"""How a word that is to be left out begins, or a number below zero: options have two hyphens, or one letter."""
+TOLD = "\0"
+"""What no argument of a process can hold."""
+
+
+class Asking(click.Command):
+    """A command whose words may begin with a hyphen: quoth ask roof -gutter."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The arguments by name; a word is none of the options, though it may look like several short ones."""
+        options = [one for one in self.params if isinstance(one, click.Option) and not one.is_flag]
+        valued = {name for one in options for name in one.opts}
+        words = [
+            TOLD + one if WORD.match(one) and before not in valued else one
+            for before, one in zip(["", *args], args, strict=False)
+        ]
+        rest = super().parse_args(ctx, words)
+        for name, value in ctx.params.items():
+            if isinstance(value, tuple):
+                ctx.params[name] = tuple(str(one).removeprefix(TOLD) for one in value)
+        return rest
 
 
 def as_json(command: Command) -> Command:
@@ -101,7 +125,7 @@ def open_library(folder: str | None, create: bool = False) -> Library:
 
 def filters(folders: Sequence[str], kinds: Sequence[str], after: str | None, before: str | None) -> Filters:
     """The narrowing options as a record."""
-    from quoth.terminal import day
+    from quoth.query import day
     from quoth.types import Filters
 
     places = tuple(os.path.abspath(os.path.expanduser(one)) if os.sep in one else one for one in folders)
