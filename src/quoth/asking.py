@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import category
@@ -25,6 +26,8 @@ LONGEST_WORD = 1_000
 """Characters without a space of a question that are used; languages without spaces write sentences so."""
 LONGEST_QUESTION = 10_000
 """Characters of a question that are used."""
+SETTLED = 3.0
+"""Seconds after which a file that changes gets another time than before, whatever the file system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def explained(parts: Parts, asked: Asked, recipe: Recipe) -> tuple[Answer, Expla
     catalog, notes = parts.catalog, asked.notes
     with catalog.reading():
         found = find(parts, asked.text, recipe.passages, asked.filters, recipe)
-        read = Documents(catalog.document)
+        read = Documents(catalog)
         hits, encode = found.hits[: recipe.passages], parts.encoder.encode
         draft = answer(asked.text, hits, read.text, encode, found.asked, recipe.quoting)
         quotes = tuple(quote(one, read) for one in draft.quotes)
@@ -77,7 +80,8 @@ def explained(parts: Parts, asked: Asked, recipe: Recipe) -> tuple[Answer, Expla
         emptied = "" if searched.passages else exact.emptied(parts, asked.filters)
         notes += changed(catalog.files_of({one.document for one in quotes}))
     text = "\n\n".join(one.text for one in quotes) if draft.answered else emptied or refusal(searched, draft)
-    notes += [*draft.notes, *([] if catalog.counts()["passages"] else ["the library is empty: quoth add FOLDER"])]
+    empty = not (searched.passages or catalog.counts()["passages"])
+    notes += [*draft.notes, *(["the library is empty: quoth add FOLDER"] if empty else [])]
     made = Answer(
         asked.question, draft.answered, text, round(draft.confidence, 6), quotes, also, tuple(dict.fromkeys(notes)),
         recipe.hash, searched, time.perf_counter() - asked.started, draft.threshold, asked.text, claims(quotes),
@@ -97,23 +101,26 @@ def _explanation(found: Found, draft: Draft, most: int = 5) -> Explanation:
 
 
 class Documents:
-    """Documents by path, each fetched once."""
+    """Documents by path, each fetched once, and as little of it as is asked for."""
 
-    def __init__(self, fetch: Callable[[str], Document | None]) -> None:
-        self._fetch = fetch
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
         self._known: dict[str, Document] = {}
+        self._texts: dict[str, str] = {}
 
     def __getitem__(self, path: str) -> Document:
         if path not in self._known:
-            document = self._fetch(path)
+            document = self._catalog.document(path)
             if document is None:
                 raise NotFound(f"{path} is not in this library")
             self._known[path] = document
         return self._known[path]
 
     def text(self, path: str) -> str:
-        """The text of the document at a path."""
-        return self[path].text
+        """The text of the document at a path, "" where it is not in the library."""
+        if path not in self._texts:
+            self._texts[path] = self._catalog.text(path)
+        return self._texts[path]
 
 
 def quote(chosen: Chosen, documents: Documents) -> Quote:
@@ -159,13 +166,22 @@ def changed(files: Sequence[File]) -> list[str]:
     notes = []
     for file in files:
         try:
-            with Path(file.path).open("rb") as now:
-                same = hashlib.file_digest(now, "sha256").hexdigest() == file.sha256
-            if not same:
+            seen = Path(file.path).stat()
+            stamps = (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+            # within the grain of a file system's clock, a file may change and keep its times
+            settled = abs(time.time() - max(seen.st_mtime, seen.st_ctime)) > SETTLED
+            if (_digest if settled else _digest.__wrapped__)(file.path, stamps) != file.sha256:
                 notes.append(f"{file.path} has changed since it was read: quoth sync")
         except OSError:
             notes.append(f"{file.path} is not there any more: quoth sync")
     return notes
+
+
+@lru_cache(maxsize=1024)
+def _digest(path: str, _: tuple[int, ...]) -> str:
+    """The SHA-256 of a file, read once as long as its stamps stay the same."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def clean(text: str) -> tuple[str, list[str]]:

@@ -97,7 +97,7 @@ def signals(
     of_best = found[best].hit
     cosines = np.array([hit.vectors for hit in hits])
     words = np.array([hit.words for hit in hits])
-    held = [stems(f"{hit.title} {hit.heading or ''} {hit.text}") for hit in hits]
+    held = [stems(f"{hit.title} {hit.heading or ''}") | stems(hit.text) for hit in hits]
     missing = [weight for term, weight in question.weights.items() if term not in held[of_best]]
     three = frozenset().union(*held[:3])
     first_by_words, first_by_vectors = int(words.argmax()), int(cosines.argmax())

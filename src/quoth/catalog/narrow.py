@@ -128,3 +128,10 @@ def where(filters: Filters) -> tuple[str, list[object]]:
         clauses += [clause.removeprefix("where ")] if clause else []
         values += more
     return ("where " + " and ".join(clauses) if clauses else ""), values
+
+
+def text(connection: sqlite3.Connection, path: bytes) -> str:
+    """The text of the document at a path, "" without one."""
+    number = "select id from documents where path = ? order by id limit 1"
+    rows = connection.execute(f"select text from texts where document = ({number}) order by number", [path])
+    return "".join(piece for (piece,) in rows)

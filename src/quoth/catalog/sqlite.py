@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from quoth.catalog import narrow, trails
 from quoth.catalog.damage import damaged, undamaged
@@ -25,9 +25,10 @@ from quoth.types import Document, Filters, Mark, Passage, Searched
 if TYPE_CHECKING:
     from quoth.types import Ids
 
+T = TypeVar("T")
 SCHEMA_VERSION = len(MIGRATIONS)
 FILTERED = 4
-"""Filters whose passages are remembered until something is written: 8 bytes each, and people ask on."""
+"""Filters whose passages, and how many, are remembered until something is written: people ask on."""
 CACHE = 16_000
 """KiB of pages that a connection keeps; SQLite's own 2,000 make a search in a million passages read twice as long."""
 
@@ -44,6 +45,7 @@ class Catalog:
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
         self._filtered: dict[Filters, tuple[str, Ids]] = {}
+        self._counted: dict[Filters, tuple[str, Searched]] = {}
         version = self._connection.execute("pragma user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise TooNew(
@@ -269,6 +271,10 @@ class Catalog:
         """The document at this path, whole."""
         return next(self._documents("path = ? order by id limit 1", os.fsencode(path)), None)
 
+    def text(self, path: str) -> str:
+        """The text of the document at this path, "" without one; its marks, which cost more, stay where they are."""
+        return narrow.text(self._connection, os.fsencode(path))
+
     def documents_of(self, file: int) -> Iterator[Document]:
         """The documents that were read from a file, in their order in it, one at a time."""
         return self._documents("file = ? order by id", file)
@@ -297,25 +303,36 @@ class Catalog:
         `spoken` keeps those that also say what the filters want said: the catalog itself knows no words.
         """
         wanted = filters or Filters()
-        with self.reading():
-            generation = self.get("generation") or ""
-            known = self._filtered.get(wanted)
-            if known and known[0] == generation:
-                return known[1]
+        if wanted == Filters():
+            return narrow.passage_ids(self._connection, wanted)
+
+        def narrowed() -> Ids:
             ids = narrow.passage_ids(self._connection, wanted)
             ids = spoken(ids) if spoken else ids
-        if wanted != Filters():
             ids.flags.writeable = False
-            while len(self._filtered) >= FILTERED:
-                self._filtered.pop(next(iter(self._filtered), wanted), None)
-            self._filtered[wanted] = generation, ids
-        return ids
+            return ids
+
+        return self._remembered(self._filtered, wanted, narrowed)
 
     def searched(self, filters: Filters | None = None) -> Searched:
         """How many documents and passages the filters leave."""
         clause, values = narrow.where(filters or Filters())
         query = f"select count(*), ifnull(sum(d.passages), 0) from documents d {clause or 'where 1'} and d.passages > 0"
-        return Searched(*self._connection.execute(query, values).fetchone())
+        wanted, run = filters or Filters(), self._connection.execute
+        return self._remembered(self._counted, wanted, lambda: Searched(*run(query, values).fetchone()))
+
+    def _remembered(self, known: dict[Filters, tuple[str, T]], filters: Filters, make: Callable[[], T]) -> T:
+        """What `make` gives for these filters, made anew when something was written since."""
+        with self.reading():
+            generation = self.get("generation") or ""
+            kept = known.get(filters)
+            if kept and kept[0] == generation:
+                return kept[1]
+            made = make()
+        while len(known) >= FILTERED:
+            known.pop(next(iter(known), filters), None)
+        known[filters] = generation, made
+        return made
 
     def texts(self, ids: Ids) -> Iterator[narrow.Text]:
         """What these passages say, in order of id, without those that the catalog does not know."""
