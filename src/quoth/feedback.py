@@ -24,19 +24,47 @@ def opened(library: Library, document: Document, start: int, end: int) -> bool:
     return journal.append(library._parts.catalog, "opened", library.recipe().hash, record) > 0
 
 
-def rate(library: Library, rating: Rating, quote: int = 0) -> Entry:
-    """Note that the last answer, or its n-th quote, is right or wrong; the entry of the answer that was rated."""
-    shown = [one for one in journal.entries(library._parts.catalog) if one.kind == "shown"]
-    if not shown:
-        raise NotFound("the journal holds no answer to rate", 'quoth ask "your question"; quoth journal on')
-    last = shown[-1]
-    quotes = last.record["quotes"]
+def rate(library: Library, rating: Rating, quote: int = 0, *, entry: int = 0, person: str = "") -> Entry:
+    """Note that an answer, or its n-th quote, is right or wrong; the entry of the answer that was rated.
+
+    `entry` is `Answer.entry`; without it the last answer is meant. `person` is who says so, where that is known.
+    """
+    shown = _shown(library, entry)
+    quotes = shown.record["quotes"]
     if quote and not (isinstance(quotes, list) and 1 <= quote <= len(quotes)):
         count = len(quotes) if isinstance(quotes, list) else 0
-        raise NotFound(f"the last answer has no quote {quote}: it has {count}", "quoth journal shows it")
-    record = {"question": last.record["question"], "shown": last.id, "rating": rating, "quote": quote or None}
-    journal.append(library._parts.catalog, "rated", last.recipe, record)
-    return last
+        which = "this answer" if entry else "the last answer"
+        raise NotFound(f"{which} has no quote {quote}: it has {count}", "quoth journal shows it")
+    record = {"question": shown.record["question"], "shown": shown.id, "rating": rating, "quote": quote or None}
+    _note(library, shown.recipe, record, person)
+    return shown
+
+
+def rate_place(
+    library: Library, question: str, document: Document, start: int, end: int, *, entry: int = 0, person: str = ""
+) -> None:
+    """Note that these characters of a document are what answers a question."""
+    shown = _shown(library, entry) if entry else None
+    at = {"document": document.path, "start": start, "end": end}
+    record = {"question": question, "shown": shown.id if shown else None, "rating": "place", **at}
+    _note(library, library.recipe().hash, record, person)
+
+
+def _shown(library: Library, entry: int) -> Entry:
+    """The answer of this entry, or the last one."""
+    catalog = library._parts.catalog
+    if entry:
+        found = journal.entry(catalog, entry)
+    else:
+        found = next((one for one in reversed(journal.entries(catalog)) if one.kind == "shown"), None)
+    if found is None or found.kind != "shown":
+        what = f"no answer of the number {entry}" if entry else "no answer to rate"
+        raise NotFound(f"the journal holds {what}", 'quoth ask "your question"; quoth journal on')
+    return found
+
+
+def _note(library: Library, recipe: str, record: dict[str, object], person: str) -> None:
+    journal.append(library._parts.catalog, "rated", recipe, record | ({"person": person} if person else {}))
 
 
 def entries(library: Library, last: int | None = None) -> list[Entry]:

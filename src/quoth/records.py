@@ -42,7 +42,7 @@ def show_forgotten(done: Forgotten, as_json: bool) -> None:
 def show_jobs(jobs: Sequence[Job], as_json: bool) -> None:
     """Print the jobs, the newest first."""
     if as_json:
-        return print_json({"jobs": [dataclasses.asdict(one) | {"left": _left(one)} for one in jobs]})
+        return print_json({"jobs": [dataclasses.asdict(one) | {"left": left(one)} for one in jobs]})
     if not jobs:
         click.echo("no jobs yet: quoth add FOLDER is one")
     for one in jobs:
@@ -54,7 +54,7 @@ def show_job(job: Job, failed: Sequence[Failure], as_json: bool) -> None:
     """Print one job, with the files that failed in it."""
     if as_json:
         return print_json(
-            dataclasses.asdict(job) | {"left": _left(job), "failed": list(map(dataclasses.asdict, failed))}
+            dataclasses.asdict(job) | {"left": left(job), "failed": list(map(dataclasses.asdict, failed))}
         )
     click.echo(_line(job))
     for name, count in job.counts.items():
@@ -88,8 +88,8 @@ def _line(job: Job) -> str:
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.started))
     took = duration(max(0.0, (job.ended or time.time()) - job.started))
     done = f"{job.files:,} of {job.of_files:,} files · " if job.of_files else ""
-    left = _left(job)
-    wait = f" · about {duration(left)} left" if left is not None else ""
+    still = left(job)
+    wait = f" · about {duration(still)} left" if still is not None else ""
     parts = [
         f"{job.id:>4}  {job.state:<8} {started}  {' '.join([job.command, *job.places])}",
         f"      {done}{job.passages:,} passages · {took}{wait}",
@@ -100,7 +100,7 @@ def _line(job: Job) -> str:
     return safe("\n".join(parts))
 
 
-def _left(job: Job) -> float | None:
+def left(job: Job) -> float | None:
     """Seconds that a running job still needs, as far as it can be told."""
     share = job.bytes / job.of_bytes if job.of_bytes else 0.0
     if job.state != "running" or share <= 0.02:

@@ -65,6 +65,13 @@ def entries(catalog: Catalog, since: float = 0.0) -> list[Entry]:
 
 
 @checked
+def entry(catalog: Catalog, number: int) -> Entry | None:
+    """The entry of this number."""
+    rows = catalog.connection.execute("select id, at, kind, recipe, record from journal where id = ?", [number])
+    return next((Entry(id_, at, kind, recipe, json.loads(record)) for id_, at, kind, recipe, record in rows), None)
+
+
+@checked
 def prune(catalog: Catalog, before: float) -> int:
     """Take out what is older, so that no byte of it stays; how many entries went."""
     with catalog.writing() as connection:

@@ -53,6 +53,17 @@ def add(
     return made
 
 
+def add_place(library: Library, question: str, path: str, start: int, end: int, *, set_: str = SET) -> GoldenQuestion:
+    """Add a question that these characters of a document answer."""
+    _possible(question, False, True)
+    document = library.show(path)
+    if not 0 <= start < end <= len(document.text):
+        raise UsageError(f"{path} has no characters {start} to {end}", f"it has {len(document.text):,}")
+    made = _made(question, [_span(document, start, end)], set_, False, ())
+    golden.write(library._parts.catalog, [made])
+    return made
+
+
 def questions(library: Library, set_: str | None = None) -> list[Question]:
     """The golden questions as an evaluation takes them, each answer where it stands now; stale ones say so."""
     kept = golden.every(library._parts.catalog, set_)

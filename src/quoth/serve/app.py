@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import PlainTextResponse, Response
 
 from quoth import __version__
-from quoth.serve import problems
+from quoth.serve import asking, doing, entering, keeping, measuring, problems, talking, telling, uploading
 from quoth.serve.gate import Gate
 from quoth.serve.problems import DECLARED, Problem
 from quoth.serve.replies import reply
@@ -38,7 +38,9 @@ def create(server: Server) -> FastAPI:
     )
     app.state.server = server
     problems.install(app)
-    for name in ("asking", "openai", "mcp", "source", "page"):
+    for one in (telling, asking, keeping, uploading, doing, talking, measuring, entering):
+        app.include_router(one.router)
+    for name in ("openai", "mcp", "source", "page"):
         if importlib.util.find_spec(f"quoth.serve.{name}"):
             app.include_router(importlib.import_module(f"quoth.serve.{name}").router)
     app.add_api_route("/healthz", healthy, include_in_schema=False)

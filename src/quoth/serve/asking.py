@@ -11,8 +11,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from quoth import commands, writing
-from quoth.errors import QuothError, UsageError
+from quoth import commands, threads, writing
+from quoth.errors import QuothError
+from quoth.followups import completed, completed_by
+from quoth.query import day
 from quoth.serve.problems import problem, unexpected
 from quoth.serve.replies import as_json, reply
 from quoth.serve.state import Server, server_of
@@ -79,7 +81,9 @@ UNBUFFERED = {"X-Accel-Buffering": "no"}
 async def ask(request: Request, body: Question) -> Response:
     """Answers from the library. A question may hold filters itself: in:folder type:pdf "exact words" -word."""
     server = server_of(request)
-    events = _events(server, body, body.filters.filters())
+    if body.thread is not None:
+        server.writable()
+    events = _events(server, body, body.filters.filters(), request.state.visitor.name)
     # what goes wrong before there is anything to show has a status of its own
     first = await anext(events)
     if "text/event-stream" in request.headers.get("accept", ""):
@@ -108,12 +112,8 @@ def moment(given: float | str | None) -> float | None:
     """A time in POSIX seconds, or the start of a day, month or year."""
     if not isinstance(given, str):
         return given
-    from quoth.terminal import day
 
-    try:
-        return float(given) if given.replace(".", "", 1).isdecimal() and len(given) > 4 else day(given)
-    except (OverflowError, OSError):
-        raise UsageError(f"{given!r} is not a date", "write it as 2024-01-31, 2024-01 or 2024") from None
+    return float(given) if given.replace(".", "", 1).isdecimal() and len(given) > 4 else day(given)
 
 
 # -- events ----------------------------------------------------------------------------------------
@@ -122,26 +122,41 @@ Event = tuple[str, Mapping[str, object]]
 """The name of an event, and its record."""
 
 
-async def _events(server: Server, body: Question, filters: Filters) -> AsyncIterator[Event]:
+async def _events(server: Server, body: Question, filters: Filters, person: str) -> AsyncIterator[Event]:
     """The events of one question; the last one is its answer."""
     wish = writing.Wish(body.strict, body.general, body.everything)
     model = server.model if body.model else None
     async with server.question():
-        made = writing.stream(server.library, body.question, filters, model=model, wish=wish, run=server.run)
-        async for event in made:
-            yield _event(event, body.thread)
+        asked = body.question
+        if body.thread is not None:
+            before = await server.quick(threads.messages, server.library, body.thread, person)
+            earlier = [one.question for one in before]
+            asked = await completed_by(model, asked, earlier) if model else completed(asked, earlier)
+        async for event in writing.stream(server.library, asked, filters, model=model, wish=wish, run=server.run):
+            match event:
+                case writing.Quoted(answer):
+                    yield "quoted", _record(answer, body)
+                case writing.Said(claim, quotes):
+                    every = [dataclasses.asdict(one) for one in quotes]
+                    yield "said", dataclasses.asdict(claim) | {"all_quotes": every}
+                case writing.Done(answer):
+                    if body.thread is not None:
+                        await server.quick(_append, server, body, answer, person)
+                    yield "done", _record(answer, body)
+                case Progress():
+                    yield "progress", dataclasses.asdict(event)
 
 
-def _event(event: writing.Event | Progress, thread: int | None) -> Event:
-    match event:
-        case writing.Quoted(answer):
-            return "quoted", dataclasses.asdict(answer)
-        case writing.Said(claim, quotes):
-            return "said", dataclasses.asdict(claim) | {"all_quotes": [dataclasses.asdict(one) for one in quotes]}
-        case writing.Done(answer):
-            return "done", dataclasses.asdict(answer) | {"thread": thread}
-        case Progress():
-            return "progress", dataclasses.asdict(event)
+def _append(server: Server, body: Question, answer: Answer, person: str) -> None:
+    """Enter an answer in its thread."""
+    assert body.thread is not None
+    shown = dataclasses.replace(answer, question=body.question)
+    threads.append(server.library, body.thread, body.question, shown, person)
+
+
+def _record(answer: Answer, body: Question) -> dict[str, object]:
+    """An answer to the question as it was put; `asked` says what was searched."""
+    return dataclasses.asdict(answer) | {"question": body.question, "thread": body.thread}
 
 
 async def _stream(first: Event, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:

@@ -24,6 +24,7 @@ from quoth.errors import (
     ReadError,
     ReadOnly,
     Stopped,
+    Throttled,
     UsageError,
 )
 from quoth.serve.replies import reply
@@ -40,6 +41,7 @@ STATUS: Mapping[type[QuothError], int] = {
     ModelError: 503,
     EndpointError: 502,
     MissingPart: 501,
+    Throttled: 429,
 }
 """The status of an error, or of the nearest class above it."""
 MEDIA = "application/problem+json"
@@ -87,6 +89,8 @@ def problem(error: QuothError) -> dict[str, object]:
 def told(error: QuothError) -> Response:
     """The response that tells of an error."""
     headers = dict(error.headers) if isinstance(error, Refused) else {}
+    if isinstance(error, Throttled):
+        headers["Retry-After"] = str(error.seconds)
     return reply(problem(error), status_of(error), media=MEDIA, headers=headers)
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import Request
 
+from quoth import access
+from quoth.access import Attempts
 from quoth.config import Config
 from quoth.errors import QuothError, ReadOnly
 from quoth.library import Library
+from quoth.serve.keeper import Keeper
 from quoth.serve.problems import Refused
 
 if TYPE_CHECKING:
@@ -26,6 +31,8 @@ R = TypeVar("R")
 log = logging.getLogger("quoth.serve")
 QUICK = 4
 """Threads for what takes milliseconds, beside those that compute: a look into the catalog waits for no question."""
+FRESH = 1.0
+"""Seconds for which it is remembered whether visitors need to say who they are."""
 LATER = 2
 """Seconds after which a visitor who was turned away may try again."""
 
@@ -69,10 +76,13 @@ class Server:
         self.ways = ways
         self.model: LanguageModel | None = None
         self.failure: QuothError | None = None
+        self.notes: list[str] = []
         self.ready = False
         self.closing = asyncio.Event()
-        self._cores = os.cpu_count() or 1
-        self._compute = ThreadPoolExecutor(self._cores, thread_name_prefix="quoth-ask")
+        self.attempts = Attempts()
+        self.keeper = Keeper(library._parts.folder, ways.watching and not ways.readonly)
+        self._needed = (False, -FRESH)
+        self._compute = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="quoth-ask")
         self._quick = ThreadPoolExecutor(QUICK, thread_name_prefix="quoth-quick")
         self._room = Room(max(1, config.most_asks), asyncio.Semaphore(max(1, config.most_asks)))
         self._warming: asyncio.Future[None] | None = None
@@ -82,10 +92,24 @@ class Server:
         """Whether nothing of the library is changed by this server."""
         return self.ways.readonly
 
+    @property
+    def uploads(self) -> Path:
+        """Where uploads land: beside the library, for what lies in it is no source."""
+        folder = self.library._parts.folder
+        return folder.with_name(f"{folder.name}-uploads")
+
     def writable(self) -> None:
         """Raise `ReadOnly` where nothing may be changed."""
         if self.readonly:
             raise ReadOnly("this server only reads the library", "start quoth serve without --read-only")
+
+    async def needed(self) -> bool:
+        """Whether everybody must say who they are."""
+        needed, at = self._needed
+        if time.monotonic() - at > FRESH:
+            needed = await self.quick(access.needed, self.library)
+            self._needed = needed, time.monotonic()
+        return needed
 
     async def run(self, function: Callable[..., R], /, *arguments: object) -> R:
         """What a function that computes returns; as many run at once as there are cores."""
@@ -127,10 +151,12 @@ class Server:
         """The server's life: the library is made ready in the background, and closed at the end."""
         self._warming = asyncio.ensure_future(self._warm())
         self.ways.begun()
+        self.keeper.start(self._warming)
         try:
             yield
         finally:
             self.closing.set()
+            await self.keeper.close()
             await asyncio.wait([self._warming])
             for threads in (self._compute, self._quick):
                 await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
@@ -148,8 +174,26 @@ class Server:
             log.error("the library is not ready: %s", error)
 
     def _load(self) -> None:
+        self.model = self._open_model()
         # a first question imports, opens and compiles everything that later ones use
         self.library.explain("Is everything ready?", noted=False)
+
+    def _open_model(self) -> LanguageModel | None:
+        """The language model of the settings; where it cannot be had, answers are plain quotes and a note says why."""
+        from quoth import llm
+
+        config = self.config
+        if config.llm in ("", "none"):
+            return None
+        prices = (config.llm_price_in, config.llm_price_out)
+        try:
+            return llm.open(
+                config.llm, key=config.llm_key, context=config.llm_context, timeout=config.llm_timeout, prices=prices
+            )
+        except QuothError as error:
+            self.notes.append(f"no language model writes: {error}" + (f" ({error.hint})" if error.hint else ""))
+            log.error(self.notes[-1])
+            return None
 
 
 def server_of(request: Request) -> Server:
