@@ -21,7 +21,9 @@ PATH = [
     "restore", "exchange", "doctor", "asking", "library",
 ]  # fmt: skip
 MIDDLE = ["config", "testing", "evaluate", "feedback", "access", "followups", "threads", "writing", "survey", "tools"]
-FACE = ["terminal", "records", "results", "commands", "upkeep", "proving", "serve", "serving", "cli", "__main__"]
+FACE = [
+    "terminal", "records", "results", "commands", "upkeep", "proving", "people", "serve", "serving", "cli", "__main__",
+]  # fmt: skip
 ROWS: dict[str, int] = {
     **dict.fromkeys(["types", "errors"], 0),
     **dict.fromkeys(["ingest", "embed", "catalog", "words", "vectors", "rank", "answer", "llm", "stats"], 1),

@@ -104,7 +104,7 @@ def test_what_is_restored_is_what_was_backed_up(filled: Path, tmp_path: Path) ->
     assert (done.documents, done.passages > 4, done.before, done.encoded, done.notes) == (5, True, None, 0, ())
     assert dump(tmp_path / "other" / "place") == dump(filled)
     with Library.open(tmp_path / "other" / "place") as library:
-        assert replace(library.ask(QUESTION), seconds=0) == replace(answer, seconds=0)
+        assert replace(library.ask(QUESTION), seconds=0, entry=0) == replace(answer, seconds=0)
         assert library.search("boiler pressure", 5).hits == hits.hits
         assert [check.name for check in library.doctor() if not check.ok] == []
         assert library.sync().unchanged == 5

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quoth import __version__, proving, serving, upkeep
+from quoth import __version__, people, proving, serving, upkeep
 from quoth.commands import Asking, as_json, background, filters, narrowed, open_library, reading
 from quoth.errors import QuothError
 
@@ -293,5 +293,6 @@ def import_(folder: str | None, file: str, json_: bool) -> None:
 for command in (
     upkeep.reindex, upkeep.forget, upkeep.jobs, proving.recipe, proving.golden, proving.evaluate, proving.compare,
     proving.runs, proving.journal, proving.rate, serving.serve, serving.mcp,
+    people.token, people.people, people.threads,
 ):  # fmt: skip
     cli.add_command(command)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from quoth.errors import ModelError
@@ -17,48 +18,66 @@ if TYPE_CHECKING:
     from quoth.types import LanguageModel
 
 WORD = re.compile(r"\w+(?:[.'’_-]\w+)*")
-STOP = frozenset(
-    """a an the of in on at to for from by with and or but nor is are was were am be been being do does did done has
-    have had having will would can could shall should may might must it its this that these those there here i me my
-    mine we us our ours you your yours he him his she her hers they them their theirs as if than then so not no yes
-    about into what which who whom whose when where why how much many any some please thanks thank also else more
-    other another others one ones such same too very just really only still even well ok okay oh i'm it's that's
-    what's i've don't isn't know tell mean explain want need say says said get got like make think way thing things
-    happens happen happened work works kind sort type lot bit let us't""".split()  # noqa: SIM905
+LIGHT = frozenset(
+    """also else more other another others one ones such same too very just really only still even well ok okay oh yes
+    no please pls thanks thank sorry oops i'm it's that's what's there's let's i've i'd you're know tell explain want
+    need say says said get got like make think see meant mean means heard sure question questions answer way thing
+    things anything something everything happen happens happened work works kind sort type lot bit time times part
+    example examples reason reasons issue issues problem problems cost costs price step steps process procedure
+    difference differences detail details information info apply use used using available possible many much long
+    often old new""".split()  # noqa: SIM905
 )
-"""Words that carry no topic."""
+"""Words that say little by themselves, beside those of grammar: with no others, a question hangs on those before."""
 LEADS = re.compile(
-    r"(?:(?:ok(?:ay)?|so|well|oh|yes|no|thanks|thank you|great|i see|sorry)\b[\s,.!]*)*"
-    r"(?:and|or|but|also|then|what about|how about|und|oder|aber|was ist mit|wie ist es mit|et|ou|mais|"
-    r"qu'en est-il de|y|pero|e|ma)\b[\s,]*",
+    r"(?:(?:ok(?:ay)?|so|well|oh|oops|yes|no|thanks|thank you|great|got it|i see|(?:i am |i'm )?sorry)\b[\s,.!…]*)*"
+    r"(?:(?:and|or|but|also|then|i mean|i meant|what about|how about|und|oder|aber|was ist mit|wie ist es mit|et|ou|"
+    r"mais|qu'en est-il de|y|pero|qué tal|e|ma)\b|那么|还有|それと|では|그리고|그럼)[\s,、，]*",
     re.I,
 )
 """How a question begins that goes on from the one before it."""
 POINTING = frozenset(
-    """it its they them their theirs this that these those he him his she her hers there one ones such same former
-    latter both else er sie es ihn ihm dessen deren il elle ils elles ello ella ellos ellas""".split()  # noqa: SIM905
+    """it its they them their theirs this these those he him his she hers her one ones such same former latter both
+    besides er sie es ihn ihm dessen deren il elle ils elles ello ella ellos ellas""".split()  # noqa: SIM905
 )
-"""Words that stand for something that was named before."""
+"""Words that stand for something that was named before; "that" and "there" do in some places only."""
+POINTING_THERE = re.compile(
+    r"\b(?:is|was|does|did|do|about|of|like|for|with|than|can|could|would|will|after|before|why|how|if)\s+that\b|"
+    r"^\W*that\b|\bthere\s*[?.!]*$",
+    re.I,
+)
 DUMMY = re.compile(
-    r"\b(?:is|was|would|will|can|does|be)?\s*(?:it|there|this|that)\s+(?:is|was|are|were|be|a|an|any|some|possible|true|"
-    r"legal|necessary|safe|better|worth|allowed|ok|okay|take|takes|mean|means)\b|\b(?:is|are|was|were) there\b",
+    r"\b(?:is|was|would|will|be|be)\s+it\s+(?:ever |always |really |still )?(?:possible|true|legal|necessary|safe|"
+    r"better|worth|allowed|ok|okay|right|correct|good|bad|normal|common)\b(?:\s+that\b)?|"
+    r"\bit\s+(?:is|was|would be|will be)\s+(?:possible|true|legal|necessary|safe|better|worth|allowed)\b(?:\s+that\b)?|"
+    r"\bit\s+takes?\s+to\b|\bit\s+means?\s+(?:to|when|if|that)\b",
     re.I,
 )
 """Phrases in which such a word stands for nothing."""
-DATE = (
-    r"(?:\d{1,2}(?:st|nd|rd|th|\.)?\s+)?(?:January|February|March|April|May|June|July|August|September|October|"
-    r"November|December)(?:\s+\d{1,2}(?:st|nd|rd|th)?)?(?:,?\s+\d{4})?|\d{4}-\d{2}-\d{2}"
-)
-SLOTS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        DATE,
-        r"\b(?:1[5-9]|20)\d\d\b",
-        r"[$€£]\s?\d[\d.,]*|\b\d[\d.,]*\s?(?:%|percent|euros?|dollars?)",
-        r"\b\d+\b",
-    )
+MEANING = re.compile(r"^\W*(?:what(?:'s| is| are| does)|who(?:'s| is| was)|define)\s+(?!there\b)", re.I)
+"""How a question begins that asks for the meaning of a word, which is enough for one."""
+ARTICLE = r"(?:the|a|an|my|our|your|his|her|their)"
+BEFORE_NAME = r"(?:(?:for|in|on|at|of|with|from|to|by|für|im|am|bei|von|mit|pour|dans|à|de|en|para|con|per|a)\s+)?"
+ASKED_NAME = re.compile(rf"{BEFORE_NAME}({ARTICLE}\s+)?((?:[\w-]+ ){{0,2}}[\w-]+)\W*", re.I)
+CAPITALS = re.compile(r"(?<=[a-z] )[A-Z][\w-]*(?: [A-Z][\w-]*)*")
+OPERATOR = re.compile(r"(?<!\S)-?(?:in|type|after|before):\S+|(?<!\S)-\w+")
+"""What narrows a search, as it is written into a question: it holds for that question only."""
+MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
+YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
+SLOTS = (
+    re.compile(
+        rf"(?:(?<!\d)\d{{1,2}}(?:st|nd|rd|th|\.)?\s+)?\b(?:{MONTH})\b(?:\s+\d{{1,2}}(?:st|nd|rd|th)?(?!\d))?(?:,?\s+\d{{4}})?"
+        r"|(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)"
+    ),
+    YEAR,
+    re.compile(r"[$€£]\s?\d[\d.,]*\d|[$€£]\s?\d|(?<!\d)\d(?:[\d.,]*\d)?\s?(?:%|percent|euros?|dollars?|kg|km|GB)"),
+    re.compile(r"(?<![\d.,])\d+(?![\d.,]*\d)"),
 )
 """Kinds of words of which one takes the place of another: dates, years, amounts, numbers."""
+COURTESY = frozenset(
+    """thanks thank you very much many so ok okay yes no please sorry great good nice fine cool wow hi hello hey bye i
+    see got it that is that's helpful all right perfect merci danke gracias grazie obrigado""".split()  # noqa: SIM905
+)
+"""Words of which alone nothing is asked."""
 FEW = 1
 """So many words of a topic make no question by themselves."""
 MOST_TERMS = 12
@@ -74,7 +93,8 @@ def completed(question: str, earlier: Sequence[str]) -> str:
     """The question as it can be asked by itself, from the questions before it, in their order."""
     topic = ""
     for one in earlier:
-        topic = _completed(one, topic)
+        said = _completed(one, topic)
+        topic = said if _topics(OPERATOR.sub(" ", said)) else topic
     return _completed(question, topic)
 
 
@@ -90,52 +110,85 @@ async def completed_by(model: LanguageModel, question: str, earlier: Sequence[st
         return plain
     lines = [line.strip().strip("\"'“”*` ") for line in reply.strip().splitlines() if line.strip()]
     said = re.sub(r"^\d+[.)]\s*", "", lines[0]) if lines else ""
-    known = {word for one in (*earlier, question) for word in _words(one)}
-    words = _words(said)
+    return said if _sensible(said, question, earlier) else plain
+
+
+def _sensible(said: str, question: str, earlier: Sequence[str]) -> bool:
+    """Whether a rewritten question says what was asked, mostly in words that stand in the conversation."""
+    words, known = _words(said), {word for one in (*earlier, question) for word in _words(one)}
     if not words or len(said) > 4 * max(len(question), 80) or sum(one in known for one in words) * 2 < len(words):
-        return plain
-    return said
+        return False
+    asked = {word.casefold() for word in _topics(question)}
+    return not asked or not asked.isdisjoint(words)
 
 
 def _completed(question: str, topic: str) -> str:
-    if not topic or not depends(question):
+    topic = OPERATOR.sub(" ", topic)
+    words = set(_words(question))
+    if not topic or words <= COURTESY or not depends(question):
         return question
-    lead = LEADS.match(question)
-    rest = question[lead.end() :] if lead else question
+    rest = question[lead.end() :] if (lead := LEADS.match(question)) else question
+    if not OPERATOR.search(rest) and (taken := _in_place(rest.strip(), topic)):
+        return taken
+    for slot in SLOTS:
+        topic = slot.sub(" ", topic) if slot.search(rest) else topic
+    carried = [word for word in _topics(topic) if word.casefold() not in words][:MOST_TERMS]
+    return f"{question} ({' '.join(carried)})" if carried else question
+
+
+def _in_place(rest: str, topic: str) -> str:
+    """The last question with what is asked now in the place of what was asked then, "" where no place is clear."""
     for slot in SLOTS:
         mine, theirs = slot.findall(rest), slot.findall(topic)
-        left = _topics(slot.sub(" ", rest))
-        if len(mine) == 1 and len(theirs) == 1 and not left:
-            return slot.sub(lambda _, new=mine[0]: str(new), topic)
-    mine_words = set(_words(question))
-    carried = [word for word in _topics(topic) if word.casefold() not in mine_words][:MOST_TERMS]
-    return f"{question} ({' '.join(carried)})" if carried else question
+        if len(mine) == 1 and len(theirs) == 1 and not _topics(slot.sub(" ", rest)):
+            year = YEAR.search(theirs[0]) if not theirs[0][:4].isdigit() and not YEAR.search(mine[0]) else None
+            return topic.replace(theirs[0], f"{mine[0]} {year[0]}" if year else mine[0])
+    named = ASKED_NAME.fullmatch(rest)
+    if not named or any(word in _grammar() or word in LIGHT for word in _words(named[2])):
+        return ""
+    if named[1]:
+        words = len(named[2].split())
+        places = re.findall(rf"\b{ARTICLE}\s+(?:[\w-]+ ){{{words - 1}}}[\w-]+", topic, re.I)
+    else:
+        places = CAPITALS.findall(topic) if named[2][0].isupper() else []
+    if len(places) != 1 or topic.count(places[0]) != 1:
+        return ""
+    return topic.replace(places[0], (named[1] or "") + named[2])
 
 
 def depends(question: str) -> bool:
     """Whether a question cannot be understood by itself."""
     if LEADS.match(question):
         return True
-    if len(_topics(question)) <= FEW:
+    if POINTING_THERE.search(DUMMY.sub(" ", question)):
         return True
-    before = 0
+    topics = _topics(question)
+    if not topics or (len(topics) <= FEW and not MEANING.match(question)):
+        return True
+    before = False
     for word in _words(DUMMY.sub(" ", question)):
-        if word in POINTING:
-            if not before:
-                return True
-        elif word not in STOP:
-            before += 1
+        if word in POINTING and not before:
+            return True
+        before = before or (word not in _grammar() and word not in LIGHT)
     return False
 
 
+@cache
+def _grammar() -> frozenset[str]:
+    """Words that every question may have, in the languages in which we know them."""
+    from quoth.answer.question import _STOP
+
+    return _STOP
+
+
 def _words(text: str) -> list[str]:
-    return [word.casefold() for word in WORD.findall(text)]
+    return [word.casefold().replace("’", "'").removesuffix("n't") for word in WORD.findall(text)]
 
 
 def _topics(text: str) -> list[str]:
     """The words of a question that say what it is about, each once, as they are written."""
     found: dict[str, str] = {}
-    for word in WORD.findall(text):
-        if word.casefold() not in STOP:
-            found.setdefault(word.casefold(), word)
+    for word, plain in zip(WORD.findall(text), _words(text), strict=True):
+        if plain not in _grammar() and plain not in LIGHT:
+            found.setdefault(plain, word)
     return list(found.values())

@@ -36,6 +36,7 @@ from quoth.backup import (
     seal,
     synced,
 )  # fmt: skip
+from quoth.catalog import people
 from quoth.catalog.copies import encoder_of, inspect
 from quoth.errors import LibraryError, NotFound, QuothError
 from quoth.find import find
@@ -236,6 +237,13 @@ def _made(
         lacking = _vectors(parts, manifest, ids, stream, watch)
     rebuild(parts, "words", watch)
     parts.catalog.set("writing", "0")
+    people.end_sessions(parts.catalog)
+    persons, tokens = people.known(parts.catalog)
+    if persons or tokens:
+        notes.append(
+            f"whoever had access to it has access to this one: people {persons}, tokens {tokens}"
+            " (quoth people list; quoth token list)"
+        )
     spec = parts.encoder_spec
     if spec not in trusted:
         notes.append(f"its encoder is {spec}: texts will go to it when you search or add, and it was not asked now")

@@ -166,6 +166,13 @@ def end_session(catalog: Catalog, secret: bytes) -> bool:
         return connection.execute("delete from sessions where secret = ?", [secret]).rowcount > 0
 
 
+@checked
+def end_sessions(catalog: Catalog) -> None:
+    """Log everybody out."""
+    with catalog.writing(aside=True) as connection:
+        connection.execute("delete from sessions")
+
+
 def session_used(catalog: Catalog, secret: bytes, now: float) -> None:
     """Note that a session was used, unless another process writes just now."""
     _note(catalog, "update sessions set used = ? where secret = ?", now, secret)
