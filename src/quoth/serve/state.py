@@ -59,11 +59,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How a server is run: whether it may write, and whether it keeps the sources watched."""
+    """How a server is run: whether it may write, whether it keeps the sources watched, who is told that it listens."""
 
     readonly: bool = False
     watching: bool = True
-    begun: Callable[[], None] = field(default=lambda: None)
+    listening: Callable[[], None] = field(default=lambda: None)
 
 
 class Server:
@@ -79,6 +79,7 @@ class Server:
         self.notes: list[str] = []
         self.ready = False
         self.closing = asyncio.Event()
+        self.on_start: list[Callable[[], None]] = []
         self.attempts = Attempts()
         self.keeper = Keeper(library._parts.folder, ways.watching and not ways.readonly)
         self._needed = (False, -FRESH)
@@ -150,7 +151,8 @@ class Server:
     async def running(self) -> AsyncIterator[None]:
         """The server's life: the library is made ready in the background, and closed at the end."""
         self._warming = asyncio.ensure_future(self._warm())
-        self.ways.begun()
+        for begin in self.on_start:
+            begin()
         self.keeper.start(self._warming)
         try:
             yield
