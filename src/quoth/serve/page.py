@@ -35,7 +35,7 @@ EXAMPLES = 3
 """Questions that an empty conversation offers."""
 TRIED, LOOKED_AT = 12, 2_000
 """Headings that are tried for them; that are looked at."""
-ASKS = re.compile(r"(what|who|when|where|why|how|which|is|are|can|does|do)\b", re.I)
+ASKS = re.compile(r"(what|who|when|where|why|how|which|is|are|can|does|do)\b.*\?$|(what|who|where|when) (is|are)\b", re.I)
 Given = Annotated[str, Query(max_length=4_096)]
 
 
@@ -148,7 +148,7 @@ async def _asking(
     model = getattr(server.model, "name", "") or ""
     said = _counted(counts)
     main = (
-        f'<div id="turns">{turns}</div>{_form(q, fields, list(kinds))}'
+        f'<div id="turns">{turns}</div>{_form(q, fields, list(kinds))}<div id="examples"></div>'
         if counts["documents"]
         else f'<div id="turns">{turns if q else _nothing()}</div>{_form(q, fields, [])}'
     )
@@ -173,7 +173,7 @@ def _counted(counts: dict[str, int]) -> str:
 def _empty() -> str:
     return (
         '<section class="welcome"><h1>Ask your files</h1><p>Every answer is a quote, word for word, with the place it'
-        ' comes from.</p><div id="examples"></div></section>'
+        " comes from.</p></section>"
     )
 
 

@@ -27,6 +27,9 @@ MAILS = {"mail", "mbox", "msg"}
 PLAIN = {"code", "json", "yaml", "toml", "xml", "notebook", "latex", "subtitles"}
 """Kinds whose columns matter: they are set in type of one width."""
 NOTHING: Mapping[str, str | int] = {}
+CELLS = re.compile(r"[A-Z]+\d+(:[A-Z]+\d+)?$")
+SHORT = 24
+"""Characters of a cell that are kept on one line."""
 HEADER = re.compile(r"(Subject|From|To|Cc|Date): (.*)")
 
 
@@ -88,7 +91,7 @@ def table_view(document: Document, spot: Spot, first: int | None = None) -> str:
     parts: list[str] = []
     rows: list[tuple[Line, str]] = []
     for one in lines(document, low, high):
-        if one.at in places:
+        if CELLS.search(places.get(one.at, "")):
             rows.append((one, places[one.at]))
             continue
         if one.text.strip():
@@ -175,7 +178,6 @@ def _table(rows: Sequence[tuple[Line, str]], spot: Spot) -> str:
         return ""
     body: list[str] = []
     names: list[str] = []
-    wide = False
     for step, (line, place) in enumerate(rows):
         cells = _cells(line)
         following = _cells(rows[step + 1][0]) if step + 1 < len(rows) else []
@@ -185,7 +187,6 @@ def _table(rows: Sequence[tuple[Line, str]], spot: Spot) -> str:
             shown = [_cell(at, words, spot, tag) for at, words in cells]
         else:
             shown = _below(names, cells, spot)
-        wide = wide or len(shown) > 1
         label = re.sub(r"^.*!", "", place)
         number = (re.search(r"\d+", label) or [label])[0]
         body.append(f'<tr><th scope="row" class="n">{escape(number)}</th>{"".join(shown)}</tr>')
@@ -224,9 +225,10 @@ def _below(names: Sequence[str], cells: Sequence[tuple[int, str]], spot: Spot) -
 
 
 def _cell(at: int, words: str, spot: Spot, tag: str = "td") -> str:
-    hit = ' class="quoted"' if at < spot.end and at + len(words) > spot.start else ""
+    hit = " quoted" if at < spot.end and at + len(words) > spot.start else ""
     scope = ' scope="col"' if tag == "th" else ""
-    return f'<{tag}{scope}{hit} data-at="{at}">{marked(words, at, spot)}</{tag}>'
+    length = "short" if len(words) <= SHORT else "long"
+    return f'<{tag}{scope} class="{length}{hit}" data-at="{at}">{marked(words, at, spot)}</{tag}>'
 
 
 def _around(document: Document, spot: Spot, part: tuple[int, int], body: str) -> str:

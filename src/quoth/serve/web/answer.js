@@ -10,6 +10,8 @@ export function where(one) {
   return [one.cells, one.page && `page ${one.page}`, one.line && `line ${one.line}`, heading].filter(Boolean).join(' · ')
 }
 
+const CODE = /\.(py|pyi|[cm]?jsx?|tsx?|java|kt|go|rs|c|h|cc|cpp|hpp|cs|swift|rb|php|lua|r|sql|sh|css|xml|ya?ml|toml|json|ini|ipynb)$/i
+
 /** Lines that were broken only because they were full flow on; those of code, lists and verse stay. */
 const flows = (text) => text.split('\n').slice(0, -1).every((line) => line.trim().length > 50)
 
@@ -89,7 +91,7 @@ const also = (element, answer) => h('details', { class: 'also' },
 function quote(element, one, number) {
   const show = (event) => { event?.preventDefault(); look(element, one, item) }
   const item = h('li', { class: 'quote', dataset: { n: number || '' } },
-    h('blockquote', { class: flows(one.text) ? 'flows' : null, click: () => { if (!String(getSelection())) show() } }, one.text),
+    h('blockquote', { class: CODE.test(one.document) ? 'mono' : flows(one.text) ? 'flows' : null, click: () => { if (!String(getSelection())) show() } }, one.text),
     h('div', { class: 'under' },
       h('a', { class: 'open', href: address(one), click: show },
         number ? h('span', { class: 'n' }, String(number)) : null, ' ',

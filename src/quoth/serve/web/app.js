@@ -29,7 +29,7 @@ if (page === 'evaluate') (await import('./evaluate.js')).begin()
 function panes() {
   const tab = (name, words) => button(words, () => pane(name), { dataset: { pane: name }, 'aria-pressed': 'false' })
   $('#tabs').replaceChildren(h('nav', { class: 'tabs', 'aria-label': 'Panes' },
-    tab('side', 'Library'), tab('talk', page === 'ask' ? 'Ask' : 'Page'), tab('source', 'Source')))
+    tab('side', 'Menu'), tab('talk', page === 'ask' ? 'Ask' : 'Page'), tab('source', 'Source')))
   pane('talk')
   if (!$('#source').firstChild) $('#source').append(h('p', { class: 'nothing' }, 'Open a quote, and its source shows here.'))
 }

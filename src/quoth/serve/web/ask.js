@@ -14,7 +14,7 @@ let welcome = null
 
 export function begin() {
   welcome = $('.welcome', turns) ?? h('section', { class: 'welcome' }, h('h1', {}, 'Ask your files'),
-    h('p', {}, 'Every answer is a quote, word for word, with the place it comes from.'), h('div', { id: 'examples' }))
+    h('p', {}, 'Every answer is a quote, word for word, with the place it comes from.'))
   form.addEventListener('submit', (event) => { event.preventDefault(); running ? stop() : send(field.value) })
   field.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); form.requestSubmit() }
@@ -40,7 +40,7 @@ function answered() {
 }
 
 async function examples() {
-  const place = $('#examples', welcome)
+  const place = $('#examples')
   if (!place || !Number(body.dataset.documents)) return
   const { examples: some } = await get('/examples').catch(() => ({ examples: [] }))
   if (!some.length) return

@@ -193,7 +193,7 @@ function whole() {
   $('#library').replaceChildren(
     h('section', { 'aria-labelledby': 'table-title' }, h('div', { class: 'title' }, h('h2', { id: 'table-title' }, 'Sources'),
       may('add') ? h('span', { class: 'buttons' },
-        button('Compare with the disk', safely(async () => { await post('/api/sync'); toast('The sources are being compared'); follow() })),
+        button('Look for changes', safely(async () => { await post('/api/sync'); toast('The sources are being looked through'); follow() })),
         addButton('Add files')) : null),
     h('div', { id: 'table' })),
     h('section', { 'aria-labelledby': 'files-title' }, h('div', { class: 'title' }, h('h2', { id: 'files-title' }, 'Files'),
@@ -275,7 +275,7 @@ function drawJobs(jobs) {
         await post(`/api/jobs/${one.id}/resume`)
         follow()
       }), { 'aria-label': `Resume ${titled(one)}` }) : null)))
-    : h('p', { class: 'quiet' }, 'Adding and comparing are listed here.'))
+    : h('p', { class: 'quiet' }, 'What is added and read is listed here.'))
 }
 
 function later(does) {
