@@ -17,7 +17,7 @@ from functools import cache, lru_cache, partial
 from itertools import groupby, product
 from typing import TYPE_CHECKING
 
-from quoth.types import Filters, Passage, Searched
+from quoth.types import Filters, Searched
 
 if TYPE_CHECKING:
     from quoth.parts import Parts
@@ -132,11 +132,13 @@ def _saying(parts: Parts, phrase: str, ids: Ids) -> Ids:
     """Those of the ids whose passages say the phrase."""
     import numpy as np
 
+    from quoth.ingest.split import shown
+
     wanted = plain(phrase)
     found = [
         one.id
         for one in parts.catalog.texts(candidates(parts, [wanted], ids))
-        if any(says(plain(body(one.kind, one.text)), form) for form in _forms(one.kind, phrase))
+        if any(says(plain(shown(one.kind, one.text)), form) for form in _forms(one.kind, phrase))
     ]
     return np.array(found, dtype=np.int64)
 
@@ -160,15 +162,10 @@ def candidates(parts: Parts, phrases: list[str], ids: Ids) -> Ids:
 @lru_cache(maxsize=64)
 def _forms(kind: str, phrase: str) -> tuple[str, ...]:
     """The phrase as it stands in a document of this kind: as it was typed, and without marks that were copied."""
-    forms = (plain(phrase), plain(body(kind, phrase)))
+    from quoth.ingest.split import shown
+
+    forms = (plain(phrase), plain(shown(kind, phrase)))
     return tuple(dict.fromkeys(form for form in forms if form))
-
-
-def body(kind: str, text: str) -> str:
-    """The text as the indexes see it."""
-    from quoth.ingest.split import encoded
-
-    return encoded(kind, Passage(0, len(text), text))
 
 
 def _looked_up(phrase: str) -> Iterator[str]:

@@ -47,8 +47,10 @@ def parse(text: str) -> Query:
         if not found and text[at] in QUOTES:
             found = _exact(text, at)
         if found is None:
-            kept[-1] += text[at]
-            at += 1
+            empty = QUOTED.match(text, at) if text[at] in QUOTES else None
+            stop = empty.end() if empty else at + 1
+            kept[-1] += text[at:stop]
+            at = stop
             continue
         stop, said, narrowing = found
         if isinstance(narrowing, str):

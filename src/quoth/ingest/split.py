@@ -111,7 +111,7 @@ def split(document: Document, tokenizer: Tokenizer, size: tuple[int, int] = (200
         exact = _is_exact(document.text, atoms)
         for first, last in _cuts(atoms, contexts, size):
             for passage in _passage(document, contexts, first, last):
-                body = _body(document.kind, passage.text)
+                body = shown(document.kind, passage.text)
                 if body.strip():
                     sure = exact and (body is passage.text or body == visible(passage.start, passage.end))
                     (found if sure else unsure).append(passage)
@@ -121,11 +121,12 @@ def split(document: Document, tokenizer: Tokenizer, size: tuple[int, int] = (200
 
 def encoded(kind: str, passage: Passage) -> str:
     """What the encoder and the word index see of a passage of a document of this kind."""
-    body = _body(kind, passage.text)
+    body = shown(kind, passage.text)
     return f"{passage.context}\n{body}" if passage.context else body
 
 
-def _body(kind: str, text: str) -> str:
+def shown(kind: str, text: str) -> str:
+    """The text without marks that are not for the reader, as in Markdown."""
     return {"markdown": markdown.plain, "latex": latex.plain}.get(kind, str)(text)
 
 
