@@ -7,8 +7,6 @@ The text of a result marks what was taken from files: those lines begin with "> 
 
 from __future__ import annotations
 
-import datetime
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from quoth.catalog import listing
 from quoth.catalog.listing import Listed
 from quoth.errors import UsageError
 from quoth.library import Library, unwatched
+from quoth.query import day, place
 from quoth.types import Answer, Filters, Hit, Hits, Place, Quote, Status, Watcher
 
 MOST_HITS = 50
@@ -54,8 +53,8 @@ class Narrowed(Arguments):
 
     def filters(self) -> Filters:
         """The same as the record that the library takes."""
-        places = tuple(os.path.expanduser(original(one)) for one in self.folders)
-        return Filters(places, self.kinds, _day(self.after), _day(self.before))
+        places = tuple(place(original(one)) for one in self.folders)
+        return Filters(places, self.kinds, day(self.after), day(self.before))
 
 
 class Ask(Narrowed):
@@ -198,10 +197,10 @@ def read_document(library: Library, given: ReadDocument, watch: Watcher = unwatc
     if start and start >= total:
         raise UsageError(f"{document.path} has only {total:,} characters", f"start below {total}")
     end = min(total, start + given.length)
-    place = document.place(start)
+    at = document.place(start)
     return Stretch(
         document.path, document.kind, document.title, document.language, document.modified, start, end, total,
-        document.text[start:end], place.page, place.line, place.heading, place.cells, end if end < total else None,
+        document.text[start:end], at.page, at.line, at.heading, at.cells, end if end < total else None,
         document.notes,
     )  # fmt: skip
 
@@ -388,8 +387,8 @@ def marked(text: str) -> list[str]:
 
 def _numbered(found: Sequence[Quote | Hit], first: int = 1) -> Iterator[str]:
     for number, one in enumerate(found, first):
-        place = details(one)
-        yield f"\n[{number}] {one_line(one.document)}, {place + ', ' if place else ''}characters {one.start}–{one.end}"
+        where = ", ".join(filter(None, [one_line(one.document), details(one), f"characters {one.start}–{one.end}"]))
+        yield f"\n[{number}] {where}"
         yield from marked(one.text)
 
 
@@ -406,15 +405,3 @@ def plain(value: object, name: str = "") -> object:
     if isinstance(value, list | tuple):
         return [plain(one, name) for one in value]
     return value
-
-
-def _day(text: str | None) -> float | None:
-    """The start of a day, month or year as POSIX seconds, local time."""
-    if text is None:
-        return None
-    for form in ("%Y-%m-%d", "%Y-%m", "%Y"):
-        try:
-            return datetime.datetime.strptime(text, form).astimezone().timestamp()
-        except (ValueError, OverflowError):
-            continue
-    raise UsageError(f"{text!r} is not a date", "write it as 2024-01-31, 2024-01 or 2024")
