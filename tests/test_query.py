@@ -60,7 +60,8 @@ def test_operators_become_filters(text: str, question: str, filters: Filters) ->
 @pytest.mark.parametrize(
     "text",
     [
-        "e-mail from a co-worker", "a - b", "a -- b", "is it -5 degrees or -.5", "in: house", "type: safety", "roof in:",
+        "e-mail from a co-worker", "a - b", "a -- b", "is it -5 degrees or -.5", "in: house", "type: safety",
+        "roof in:",
         "at 12:30 or 2024-01-31", "https://example.org/in:house?a=-b", "login:house", "it's 'quoted', isn't it",
         'a 5" pipe and a 3" pipe', 'an open "quote', '"" and "…"', "what does -k do", "Ein- und -ausgang", "-and- so",
         "see (in:house)", "roof -in:house", "   two  blanks stay ",
@@ -209,7 +210,7 @@ def test_exact_words_leave_the_passages_that_say_them(
 
 def test_the_examples_are_told_apart(library: Library) -> None:
     said = {phrase: len(brute(library, phrase)) for phrase in PHRASES}
-    assert said["roof"] == 60 + 5
+    assert said["roof"] == 60 + 4
     assert said["flat roof"] == said["football"] == said["office"] == said["東京"] == said["don't"] == 1
     assert said["straße"] == said["STRASSE"] == 2
     assert said["gutter"] == said["कम"] == said["user"] == said["北京"] == said["dromos"] == 0
