@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
+
+from quoth.errors import ModelError
+from quoth.types import Usage, Written
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from quoth.types import Encoder, Ids, Vectors, Words
+    from quoth.types import Encoder, Ids, LanguageModel, Vectors, Words
 
 
 def check_vectors(make: Callable[[Path, int], Vectors], folder: Path) -> None:
@@ -172,3 +182,252 @@ def check_encoder(make: Callable[[], Encoder]) -> None:
     again = make()
     assert again.fingerprint == encoder.fingerprint, "the same encoder has the same fingerprint"
     assert (again.encode(texts) * together).sum(axis=1).min() >= 0.9999, "the same text has the same vector"
+
+
+def check_llm(make: Callable[[], LanguageModel]) -> None:
+    """Raises AssertionError where a language model breaks the contract of `types.LanguageModel`.
+
+    `make()` opens the model; what it writes is its own affair.
+    """
+    model = make()
+    assert isinstance(model.name, str) and model.name, "a name opens it again"
+    assert isinstance(model.context, int) and model.context > 0, "context is a number of tokens"
+
+    async def everything() -> None:
+        items = [item async for item in model.sentences("Answer in one sentence.", "What is a boiler?")]
+        assert all(isinstance(item, Written) for item in items[:-1]), "sentences, and nothing else before the usage"
+        assert isinstance(items[-1], Usage), "the usage ends it"
+        assert items[-1].model == model.name and items[-1].requests >= 1, "the usage names the model and its requests"
+        text, used = await model.complete("Be brief.", "Say hello.", 16)
+        assert isinstance(text, str) and isinstance(used, Usage), "plain text and its usage"
+        async with aclosing(model.sentences("Answer.", "What is a roof?")) as some:
+            async for _ in some:
+                break
+        assert len(asyncio.all_tasks()) == 1, "nothing goes on once nobody listens"
+        try:
+            async for _ in model.sentences("Answer.", "many words " * model.context):
+                raise AssertionError("what does not fit into the context is a ModelError before anything is said")
+        except ModelError as error:
+            assert str(error) and error.hint, "a failure is a sentence and what to do next"
+
+    asyncio.run(everything())
+    asyncio.run(everything())  # in another loop too
+    asyncio.run(model.close())
+    asyncio.run(model.close())
+
+
+Trouble = Literal[
+    "slow", "stalls", "dies", "refuses", "unauthorized", "too long", "no schema", "busy", "broken", "elsewhere"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong with an answer of a `ScriptedEndpoint`; `text` is what it says before it stalls or dies."""
+
+    trouble: Trouble
+    text: str = ""
+
+
+_REFUSALS = {
+    "unauthorized": (401, "invalid_api_key", "Incorrect API key provided"),
+    "too long": (400, "context_length_exceeded", "This model's maximum context length is 100 tokens."),
+    "no schema": (400, "invalid_request_error", "response_format is not supported"),
+    "busy": (429, "rate_limit_exceeded", "Rate limit reached"),
+    "broken": (500, "server_error", "something broke"),
+}
+
+
+class ScriptedEndpoint:
+    """A server on loopback that speaks the ways of OpenAI and Anthropic, and answers as it is told.
+
+    An answer is a text as it goes over the wire, sentences that are put into the usual form, or a `Fault`; the last
+    one is given again and again. `asked` holds the bodies of all requests, `paths` and `headers` the rest of them.
+    """
+
+    def __init__(self, *answers: str | Sequence[Written] | Fault, context: int = 8_192, delay: float = 0.0) -> None:
+        self.asked: list[dict[str, object]] = []
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.released = threading.Event()
+        self._answers = list(answers)
+        self._context = context
+        self._delay = delay
+        scripted = self
+
+        class Respond(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                scripted._list(self)
+
+            def do_POST(self) -> None:
+                scripted._respond(self)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Respond)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def name(self) -> str:
+        """What opens it as an endpoint of OpenAI's way."""
+        return f"{self.url}/v1#scripted"
+
+    @property
+    def anthropic(self) -> str:
+        """What opens it as an endpoint of Anthropic's way."""
+        return f"anthropic+{self.url}#claude-scripted"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _list(self, request: BaseHTTPRequestHandler) -> None:
+        self.paths.append(request.path)
+        models = [{"id": "scripted", "object": "model", "max_model_len": self._context}]
+        _send(request, 200, {"object": "list", "data": models} if request.path == "/v1/models" else {})
+
+    def _respond(self, request: BaseHTTPRequestHandler) -> None:
+        body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
+        self.paths.append(request.path)
+        if request.path not in ("/v1/chat/completions", "/v1/messages"):
+            return _send(request, 404, {"error": {"message": "not here"}})
+        self.asked.append(body)
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Fault):
+            return self._fail(request, body, answer)
+        text = answer if isinstance(answer, str) else in_form(answer)
+        return self._say(request, body, text)
+
+    def _fail(self, request: BaseHTTPRequestHandler, body: dict[str, object], fault: Fault) -> None:
+        trouble = fault.trouble
+        if trouble == "slow":
+            self.released.wait(60)
+        elif trouble == "no schema" and "response_format" not in body:
+            self._say(request, body, fault.text)
+        elif trouble in _REFUSALS:
+            code, kind, message = _REFUSALS[trouble]
+            if request.path == "/v1/messages" and trouble == "too long":
+                kind, message = "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"
+            _send(request, code, {"type": "error", "error": {"message": message, "type": kind, "code": kind}})
+        elif trouble == "elsewhere":
+            _send(request, 307, {}, {"Location": "http://127.0.0.2:9/v1/chat/completions"})
+        elif trouble == "refuses":
+            self._say(request, body, "", refusal="I cannot help with that.")
+        else:
+            self._say(request, body, fault.text, whole=False)
+            if trouble == "stalls":
+                self.released.wait(60)
+        request.close_connection = True
+
+    def _say(
+        self, request: BaseHTTPRequestHandler, body: dict[str, object], text: str, refusal: str = "", whole: bool = True
+    ) -> None:
+        """Answer with a text, in pieces where a stream is wanted; not `whole` breaks off after the text."""
+        anthropic = request.path == "/v1/messages"
+        if not body.get("stream"):
+            return _send(request, 200, _message(text, refusal) if anthropic else _completion(text, refusal))
+        request.send_response(200)
+        request.send_header("Content-Type", "text/event-stream")
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        try:
+            for event in (_message_events if anthropic else _completion_events)(text, refusal, whole):
+                piece = event.encode()
+                request.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+                request.wfile.flush()
+                time.sleep(self._delay)
+            if whole:
+                request.wfile.write(b"0\r\n\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            request.close_connection = True
+        return None
+
+
+def in_form(sentences: Sequence[Written]) -> str:
+    """Sentences as the JSON that a language model is asked for."""
+    return json.dumps({"sentences": [asdict(one) for one in sentences]})
+
+
+def _send(
+    request: BaseHTTPRequestHandler, code: int, record: dict[str, object], headers: dict[str, str] | None = None
+) -> None:
+    content = json.dumps(record).encode()
+    request.send_response(code)
+    request.send_header("Content-Type", "application/json")
+    request.send_header("Content-Length", str(len(content)))
+    for name, value in (headers or {}).items():
+        request.send_header(name, value)
+    request.end_headers()
+    request.wfile.write(content)
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[at : at + 12] for at in range(0, len(text), 12)]
+
+
+_TOKENS = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+_HEAD = {"id": "scripted-1", "created": 1, "model": "scripted"}
+
+
+def _completion(text: str, refusal: str) -> dict[str, object]:
+    message = {"role": "assistant", "content": None if refusal else text, "refusal": refusal or None}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return {**_HEAD, "object": "chat.completion", "choices": [choice], "usage": _TOKENS}
+
+
+def _completion_events(text: str, refusal: str, whole: bool) -> Iterator[str]:
+    head = {**_HEAD, "object": "chat.completion.chunk"}
+    deltas = [{"role": "assistant"}, *({"content": one} for one in _pieces(text))]
+    if refusal:
+        deltas.append({"refusal": refusal})
+    for delta in deltas:
+        yield f"data: {json.dumps({**head, 'choices': [{'index': 0, 'delta': delta, 'finish_reason': None}]})}\n\n"
+    if whole:
+        last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+        yield f"data: {json.dumps({**head, 'choices': [last]})}\n\n"
+        yield f"data: {json.dumps({**head, 'choices': [], 'usage': _TOKENS})}\n\n"
+        yield "data: [DONE]\n\n"
+
+
+def _message(text: str, refusal: str) -> dict[str, object]:
+    used = {"input_tokens": 100, "output_tokens": 20}
+    content = [{"type": "text", "text": text}]
+    return {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-scripted", "content": content,
+        "stop_reason": "refusal" if refusal else "end_turn", "stop_sequence": None, "usage": used,
+    }  # fmt: skip
+
+
+def _message_events(text: str, refusal: str, whole: bool) -> Iterator[str]:
+    start = _message("", "") | {"content": [], "stop_reason": None, "usage": {"input_tokens": 100, "output_tokens": 1}}
+    events: list[dict[str, object]] = [
+        {"type": "message_start", "message": start},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    ]
+    for one in _pieces(text):
+        events.append({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": one}})
+    if whole:
+        reason = {"stop_reason": "refusal" if refusal else "end_turn", "stop_sequence": None}
+        events += [
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": reason, "usage": {"output_tokens": 20}},
+            {"type": "message_stop"},
+        ]
+    for event in events:
+        yield f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"

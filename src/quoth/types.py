@@ -10,7 +10,7 @@ Offsets are Python character offsets, pages and lines count from 1, times are PO
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -472,8 +472,8 @@ class LanguageModel(Protocol):
     name: str
     context: int
 
-    def sentences(self, system: str, prompt: str) -> AsyncIterator[Written | Usage]:
-        """Sentences as they are written, each whole, and at the end what they cost."""
+    def sentences(self, system: str, prompt: str) -> AsyncGenerator[Written | Usage, None]:
+        """Sentences as they are written, each whole, and at the end what they cost; closing it stops the model."""
         ...
 
     async def complete(self, system: str, prompt: str, most: int = 256) -> tuple[str, Usage]:
