@@ -90,14 +90,14 @@ class Gate:
                 await self.app(scope, body.receive, lambda message: leaving.send(message, body.over))
             if refused is None and not body.over:
                 return None
-            refused = refused or told(body.refusal())
+            refused = refused or told(body.refusal(), scope["path"])
         except QuothError as error:
-            refused = told(error)
+            refused = told(error, scope["path"])
         except Exception as error:
             problem = unexpected(f"{scope['method']} {scope['path']}", error)
             if leaving.begun:
                 raise
-            refused = told(problem)
+            refused = told(problem, scope["path"])
         if Headers(scope=scope).get("expect") is None:
             await body.drain()
         return await refused(scope, receive, leaving.send)

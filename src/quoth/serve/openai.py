@@ -12,20 +12,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from quoth import writing
 from quoth.errors import QuothError
 from quoth.serve.completions import Reply
-from quoth.serve.problems import Refused, sentence, status_of, unexpected
+from quoth.serve.problems import Refused, fault, unexpected
 from quoth.serve.replies import as_json, reply
 from quoth.serve.state import Server, server_of
 from quoth.types import Answer
@@ -44,7 +41,6 @@ LONGEST_INPUT = 20_000
 """Characters of one text to embed."""
 AT_ONCE = 64
 """Texts that are encoded in one go: questions get their turn in between."""
-TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 class Fault(BaseModel):
@@ -63,59 +59,15 @@ class Faulty(BaseModel):
     error: Fault
 
 
-class _Route(APIRoute):
-    """A route whose errors have the shape that OpenAI's clients read."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[None, None, Response]]:
-        inner = super().get_route_handler()
-
-        async def told(request: Request) -> Response:
-            try:
-                return await inner(request)
-            except QuothError as error:
-                return failed(error)
-            except RequestValidationError as error:
-                return failed(Refused(400, sentence(error), "docs/connect.md says what is expected"))
-            except HTTPException as error:
-                return failed(Refused(error.status_code, str(error.detail), "", error.headers))
-
-        return told
-
-
 router = APIRouter(
     prefix="/v1",
     tags=["OpenAI-compatible"],
-    route_class=_Route,
     responses={number: {"model": Faulty} for number in (400, 401, 403, 404, 409, 422, 429, 500, 502, 503)},
 )
 
 
-def failed(error: QuothError) -> Response:
-    """An error as a response."""
-    headers = dict(error.headers) if isinstance(error, Refused) else {}
-    return reply(fault(error), _status(error), headers=headers)
-
-
-def fault(error: QuothError) -> dict[str, object]:
-    """An error in the shape that OpenAI's clients read; the message ends in what to do."""
-    status = _status(error)
-    kind = TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
-    message = f"{error} – try: {error.hint}" if error.hint else str(error)
-    code = getattr(error, "code", "") or (kind if isinstance(error, Refused) else code)
-    return {"error": {"message": message, "type": kind, "param": None, "code": code, "hint": error.hint}}
-
-
-def _status(error: QuothError) -> int:
-    """OpenAI's own service answers 400 to what it does not understand."""
-    status = status_of(error)
-    return 400 if status == 422 else status
-
-
-class UnknownModel(Refused):
+class ModelNotFound(Refused):
     """There is no model of this name here."""
-
-    code = "model_not_found"
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(404, f"there is no model {name!r} here", f"one of: {', '.join(known)}")
@@ -153,7 +105,7 @@ async def model(request: Request, name: str) -> Model:
     server = server_of(request)
     known = [*_talking(server), await _encoding(server)]
     if name not in known:
-        raise UnknownModel(name, known)
+        raise ModelNotFound(name, known)
     return Model(id=name)
 
 
@@ -241,7 +193,7 @@ async def complete(request: Request, body: Completion) -> Response:
     server = server_of(request)
     body.refuse()
     if body.model not in _talking(server):
-        raise UnknownModel(body.model, _talking(server))
+        raise ModelNotFound(body.model, _talking(server))
     writer = server.model if body.model == PROSE else None
     question = await _question(server, body.messages, writer)
     source = str(request.base_url) + "source"
@@ -343,7 +295,7 @@ async def embed(request: Request, body: Embeddings) -> Response:
     server = server_of(request)
     name = await _encoding(server)
     if body.model != name:
-        raise UnknownModel(body.model, [name])
+        raise ModelNotFound(body.model, [name])
     texts = body.texts()
     async with server.question():
         encoder: Encoder = await server.run(lambda: server.library._parts.encoder)

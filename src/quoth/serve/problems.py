@@ -45,6 +45,9 @@ STATUS: Mapping[type[QuothError], int] = {
 }
 """The status of an error, or of the nearest class above it."""
 MEDIA = "application/problem+json"
+OPENAI = "/v1/"
+FAULTS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+"""The kinds of error that OpenAI's clients know, by status."""
 
 
 class Problem(BaseModel):
@@ -86,12 +89,30 @@ def problem(error: QuothError) -> dict[str, object]:
     }  # fmt: skip
 
 
-def told(error: QuothError) -> Response:
-    """The response that tells of an error."""
+def told(error: QuothError, path: str = "") -> Response:
+    """The response that tells of an error; at OpenAI's paths in the shape that its clients read."""
     headers = dict(error.headers) if isinstance(error, Refused) else {}
     if isinstance(error, Throttled):
         headers["Retry-After"] = str(error.seconds)
+    if path.startswith(OPENAI):
+        return reply(fault(error), fault_status(error), headers=headers)
     return reply(problem(error), status_of(error), media=MEDIA, headers=headers)
+
+
+def fault(error: QuothError) -> dict[str, object]:
+    """The error as OpenAI's clients read it; the message ends in what to do."""
+    status = fault_status(error)
+    kind = FAULTS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
+    message = f"{error} – try: {error.hint}" if error.hint else str(error)
+    record = {"message": message, "type": kind, "param": None, "code": kind if type(error) is Refused else code}
+    return {"error": record | {"hint": error.hint}}
+
+
+def fault_status(error: QuothError) -> int:
+    """Its status: OpenAI's own service answers 400 to what it does not understand."""
+    status = status_of(error)
+    return 400 if status == 422 else status
 
 
 def unexpected(where: str, error: Exception) -> Refused:
@@ -103,20 +124,20 @@ def unexpected(where: str, error: Exception) -> Refused:
 def install(app: FastAPI) -> None:
     """Have the application tell every error as a problem."""
 
-    async def known(_: Request, error: Exception) -> Response:
+    async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, QuothError)
-        return told(error)
+        return told(error, request.url.path)
 
-    async def http(_: Request, error: Exception) -> Response:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         missing = error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase
         said = "there is nothing at this address" if missing else str(error.detail)
         hint = "/api/openapi.json lists what there is" if error.status_code in (404, 405) else ""
-        return told(Refused(error.status_code, said, hint, error.headers))
+        return told(Refused(error.status_code, said, hint, error.headers), request.url.path)
 
-    async def invalid(_: Request, error: Exception) -> Response:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return told(Refused(422, sentence(error), "/api/openapi.json says what is expected"))
+        return told(Refused(422, sentence(error), "/api/openapi.json says what is expected"), request.url.path)
 
     app.add_exception_handler(QuothError, known)
     app.add_exception_handler(HTTPException, http)
