@@ -47,11 +47,7 @@ class Served:
         """End it as a system does, and the code that it ended with."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
-        for pipe in (self.process.stdout, self.process.stderr):
-            if pipe:
-                pipe.close()
-        return code
+        return self.process.wait(60)
 
 
 def write_notes(folder: Path) -> Path:
@@ -78,17 +74,22 @@ def serving(
     library: Path, notes: Path, *options: str, env: Mapping[str, str] | None = None, ready: bool = True
 ) -> Iterator[Served]:
     """A server on a free port, which ends with the block; `ready` waits until a question is answered at once."""
-    errors = (library.parent / "serve.err").open("a+", encoding="utf-8")
+    log = library.parent / "serve.err"
     command = [sys.executable, "-m", "quoth", "--library", str(library), "serve", "--port", "0", "--json", *options]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | {"QUOTH_LLM": "none"} | (env or {})
-    )
+    with log.open("w", encoding="utf-8") as errors:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=os.environ | {"QUOTH_LLM": "none"} | (env or {}),
+        )
     assert process.stdout
     line = process.stdout.readline()
     if not line:
+        process.stdout.close()
         process.wait(30)
-        errors.seek(0)
-        raise AssertionError(f"quoth serve did not start: {errors.read()}")
+        raise AssertionError(f"quoth serve did not start: {log.read_text(encoding='utf-8')}")
     served = Served(json.loads(line)["address"], library, notes, process)
     try:
         if ready:
@@ -103,7 +104,6 @@ def serving(
                 process.kill()
                 process.wait()
         process.stdout.close()
-        errors.close()
 
 
 @pytest.fixture(scope="session")
