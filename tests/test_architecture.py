@@ -22,7 +22,7 @@ PATH = [
 ]  # fmt: skip
 MIDDLE = ["config", "testing", "evaluate", "feedback", "access", "followups", "threads", "writing", "survey", "tools"]
 FACE = [
-    "terminal", "records", "results", "commands", "upkeep", "proving", "people", "serve", "serving", "cli", "__main__",
+    "terminal", "records", "results", "commands", "upkeep", "proving", "people", "models", "serve", "serving", "cli", "__main__",
 ]  # fmt: skip
 ROWS: dict[str, int] = {
     **dict.fromkeys(["types", "errors"], 0),

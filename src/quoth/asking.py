@@ -140,6 +140,8 @@ def claims(quotes: Sequence[Quote]) -> tuple[Claim, ...]:
 def note(catalog: Catalog, made: Answer) -> Answer:
     """The answer with its number in the journal, where the question and what was shown for it are entered."""
     asked = {"question": made.question, "answered": made.answered, "confidence": made.confidence}
+    if made.usage:
+        asked["model"] = made.usage.model
     places = [
         [{"document": one.document, "start": one.start, "end": one.end} for one in some]
         for some in (made.quotes, made.also)

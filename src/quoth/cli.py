@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from quoth import __version__, people, proving, serving, upkeep
+from quoth import __version__, models, people, proving, serving, upkeep
 from quoth.commands import Asking, as_json, background, filters, narrowed, open_library, reading
 from quoth.errors import QuothError
 
@@ -109,6 +109,7 @@ def sync(
 @click.argument("question", nargs=-1, required=True)
 @narrowed
 @click.option("--explain", is_flag=True, help="Show what was found, how it was ranked and decided.")
+@models.with_prose
 @as_json
 @click.pass_obj
 def ask(
@@ -119,15 +120,21 @@ def ask(
     after: str | None,
     before: str | None,
     explain: bool,
+    llm: str | None,
+    strict: bool,
+    general: bool,
+    everything: bool | None,
     json_: bool,
 ) -> None:
-    """Answer a question with quotes from your files."""
-    from quoth import terminal
+    """Answer a question with quotes from your files; with a language model, in sentences that quotes carry."""
+    from quoth import terminal, writing
 
+    model, wish = models.opened(llm), writing.Wish(strict, general, everything)
+    narrow, text = filters(folders, kinds, after, before), " ".join(question)
     with open_library(folder) as library, terminal.progress(not json_) as watch:
-        narrow = filters(folders, kinds, after, before)
-        answer, explanation = library.explain(" ".join(question), narrow, watch=watch)
-    terminal.show_answer(answer, explanation if explain else None, json_)
+        answer = writing.ask(library, text, narrow, model=model, wish=wish, watch=watch)
+        explanation = library.explain(text, narrow, noted=False)[1] if explain else None
+    terminal.show_answer(answer, explanation, json_)
 
 
 @cli.command(cls=Asking)
@@ -293,6 +300,6 @@ def import_(folder: str | None, file: str, json_: bool) -> None:
 for command in (
     upkeep.reindex, upkeep.forget, upkeep.jobs, proving.recipe, proving.golden, proving.evaluate, proving.compare,
     proving.runs, proving.journal, proving.rate, serving.serve, serving.mcp,
-    people.token, people.people, people.threads,
+    people.token, people.people, people.threads, models.models,
 ):  # fmt: skip
     cli.add_command(command)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Value = str | int | float
 DEFAULT: Final = "default"
 """The name of the recipe that a library has without anyone's doing."""
+NO_PROSE: Final = "none"
+"""The language model of answers that are quotes alone."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Recipe:
     `words` and `vectors` name how the indexes are made (the number rises when that changes), `depth` is how
     many candidates each of them brings at least, `passages` how many of the ranked ones the answer looks at,
     `fusion` how their scores are put together, and `quoting` how sentences are chosen and when that is an answer.
+    `prose` names the language model that wrote, and `prompt` the wording that it was asked in; without one, the
+    hash is the same whatever prompts there are.
     """
 
     encoder: str
@@ -43,11 +47,16 @@ class Recipe:
     passages: int = answer.HITS
     fusion: rank.Weights = field(default_factory=rank.Weights)
     quoting: answer.Quoting = field(default_factory=answer.default)
+    prose: str = NO_PROSE
+    prompt: str = ""
 
     @cached_property
     def hash(self) -> str:
         """Twelve hexadecimal digits that name this recipe."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        record = asdict(self)
+        if self.prose == NO_PROSE:
+            del record["prose"], record["prompt"]
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
 
     def values(self) -> dict[str, Value]:
         """Every field by its dotted name."""
@@ -64,8 +73,8 @@ class Kept:
     used: bool
 
 
-FIXED = ("encoder", "words", "vectors", "quoting.model")
-"""Fields that say what was built; another value needs another index or model, not another recipe."""
+FIXED = ("encoder", "words", "vectors", "quoting.model", "prose", "prompt")
+"""Fields that say what was built or who was asked; another value needs another index or model, not another recipe."""
 
 
 def changed(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
@@ -79,11 +88,18 @@ def changed(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
             raise UsageError(
                 f"a recipe has no {name}", f"one of: {', '.join(one for one in known if one not in FIXED)}"
             )
+        if name in ("prose", "prompt"):
+            raise UsageError(f"{name} follows from the language model that is asked", "quoth ask --llm NAME")
         if name in FIXED:
             raise UsageError(f"{name} follows from the library and its indexes", "quoth reindex --encoder NAME")
         part, _, last = name.rpartition(".")
         (record[part] if part else record)[last] = _parsed(name, text, known[name])
     return _of(record)
+
+
+def written(recipe: Recipe, model: str, prompt: str) -> Recipe:
+    """The recipe of an answer that a language model wrote, asked in a wording of this version."""
+    return replace(recipe, prose=model, prompt=prompt)
 
 
 def difference(first: Recipe, second: Recipe) -> dict[str, tuple[Value, Value]]:

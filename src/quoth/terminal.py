@@ -25,8 +25,23 @@ if TYPE_CHECKING:
     from quoth.catalog import Source
     from quoth.doctor import Check
     from quoth.exchange import Exported
+    from quoth.llm.reach import Reached
     from quoth.restore import Restored
-    from quoth.types import Answer, Box, Document, Hit, Hits, Place, Progress, Quote, Report, Status, Watcher
+    from quoth.types import (
+        Answer,
+        Box,
+        Claim,
+        Document,
+        Hit,
+        Hits,
+        Place,
+        Progress,
+        Quote,
+        Report,
+        Status,
+        Usage,
+        Watcher,
+    )
 
 UNSAFE = re.compile("[\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]|\\r(?!\\n)")
 """Characters by which a file could move the cursor, set colours or turn text around on a terminal."""
@@ -171,11 +186,10 @@ def show_answer(answer: Answer, explanation: Explanation | None, as_json: bool) 
         explained = {"explanation": dataclasses.asdict(explanation)} if explanation else {}
         return print_json(dataclasses.asdict(answer) | explained)
     if answer.answered:
-        for quote in answer.quotes:
-            click.echo(f"{click.style(_quoted(quote.text), bold=True)}\n  {_where(quote)}\n")
+        _show_claims_and_quotes(answer)
         others = "also" if answer.also else ""
     else:
-        click.echo(answer.text + "\n")
+        click.echo(safe(answer.text) + "\n")
         others = "nearest"
     for quote in answer.also:
         click.echo(click.style(f"  {others}: {_short(quote.text)}\n    {_where(quote)}", dim=True))
@@ -183,9 +197,39 @@ def show_answer(answer: Answer, explanation: Explanation | None, as_json: bool) 
         click.echo(f"  note: {note}")
     searched = f"{answer.searched.documents:,} documents, {answer.searched.passages:,} passages"
     click.echo(click.style(f"  confidence {answer.confidence:.2f} · {searched} · {answer.seconds:.2f} s", dim=True))
+    if answer.usage:
+        click.echo(click.style(f"  {_spent(answer.usage)}", dim=True))
     if explanation:
         _show_explanation(explanation)
     return None
+
+
+def _show_claims_and_quotes(answer: Answer) -> None:
+    """Print sentences with the numbers of their quotes, then the quotes; what no quote carries says so."""
+    said = [one for one in answer.claims if one.text not in {quote.text for quote in answer.quotes}]
+    written = any(one.quotes for one in said)
+    if written:
+        _show_claims(said)
+    for number, quote in enumerate(answer.quotes, 1):
+        mark = f"[{number}] " if written else ""
+        click.echo(f"{mark}{click.style(_quoted(quote.text), bold=not written)}\n  {_where(quote)}\n")
+    if said and not written:
+        _show_claims(said)
+
+
+def _show_claims(claims: Sequence[Claim]) -> None:
+    for one in claims:
+        marks = "".join(f"[{number}]" for number in one.quotes)
+        why = "what the model knows, not from your files" if one.general else "not supported by your files"
+        click.echo(f"{click.style(safe(one.text), bold=bool(marks))} {marks or click.style(f'({why})', fg='yellow')}")
+    click.echo("")
+
+
+def _spent(usage: Usage) -> str:
+    """What the language model was asked for, in numbers."""
+    tokens = f"{usage.input_tokens:,} tokens read, {usage.output_tokens:,} written"
+    cost = "" if usage.cost is None else f" · ${usage.cost:.4f}"
+    return safe(f"{usage.model} · {some(usage.requests, 'request')} · {tokens}{cost}")
 
 
 def _show_explanation(explanation: Explanation) -> None:
@@ -293,6 +337,21 @@ def show_checks(checks: Sequence[Check], as_json: bool) -> None:
     for one in checks:
         mark = click.style("ok  ", fg="green") if one.ok else click.style("FAIL", fg="red")
         click.echo(f"{mark}  {one.name}: {one.found}" + (f"\n        try: {one.repair}" if one.repair else ""))
+    return None
+
+
+def show_models(found: Sequence[Reached], used: str, as_json: bool) -> None:
+    """Print the language models that answer, the one of the settings marked."""
+    if as_json:
+        return print_json({"models": [dataclasses.asdict(one) for one in found], "used": used})
+    for one in found:
+        mark = click.style("*", fg="green") if one.name == used else " "
+        said = one.problem or (f"{one.context:,} tokens" if one.context else "")
+        click.echo(f"{mark} {safe(one.name)}" + (f"  {safe(said)}" if said else ""))
+    if not any(one.model for one in found):
+        click.echo("no language model answers; Quoth is complete without one (docs/models.md tells how to have one)")
+    else:
+        click.echo('use one: quoth ask --llm NAME, or llm = "NAME" in quoth.toml')
     return None
 
 

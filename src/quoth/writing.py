@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
+from quoth import recipe
+from quoth.answer import prose
+from quoth.answer.prose import Checked, Stretch
 from quoth.asking import note
-from quoth.library import Library
-from quoth.types import Answer, Claim, Filters, LanguageModel, Quote
+from quoth.errors import ModelError, QuothError, UsageError
+from quoth.library import Library, unwatched
+from quoth.types import Answer, Claim, Document, Filters, Hit, LanguageModel, Quote, Usage, Watcher
 
 T = TypeVar("T")
 
@@ -74,12 +79,32 @@ async def stream(
     model: LanguageModel | None = None,
     wish: Wish = Wish(),
     run: Run = asyncio.to_thread,
-) -> AsyncIterator[Event]:
-    """Quoted first, then a Said for each sentence of the model, and at the end, always, Done."""
+    watch: Watcher = unwatched,
+) -> AsyncGenerator[Event, None]:
+    """Quoted first, then a Said for each sentence of the model, and at the end, always, Done.
+
+    A sentence that no quote carries is asked for once more, so it comes after those that one does; Done has all in the
+    order in which they were written. Where the files hold no answer, the model is asked only for what it knows itself.
+    """
+    if wish.strict and wish.general:
+        raise UsageError("strict leaves out what no quote carries, general asks for it", "choose one of the two")
     started = time.perf_counter()
-    plain = await run(_plain, library, question, filters)
+    plain = await run(_plain, library, question, filters, watch)
     yield Quoted(plain)
-    final = replace(plain, seconds=time.perf_counter() - started)
+    final = plain
+    if model and (plain.answered or wish.general):
+        draft = await run(_prepared, library, plain, filters, model, wish)
+        try:
+            async with aclosing(_said(draft, model, wish)) as said:
+                async for event in said:
+                    yield event
+            final = _answer(plain, draft, wish)
+        except QuothError as error:
+            why = f"the language model failed, so these are quotes alone: {error}"
+            final = replace(plain, notes=(*plain.notes, why), usage=draft.usage)
+    elif model:
+        final = replace(plain, notes=(*plain.notes, "the language model was not asked: no passage is near enough"))
+    final = replace(final, seconds=time.perf_counter() - started)
     yield Done(await run(_noted, library, final) if wish.noted else final)
 
 
@@ -90,23 +115,187 @@ def ask(
     *,
     model: LanguageModel | None = None,
     wish: Wish = Wish(),
+    watch: Watcher = unwatched,
 ) -> Answer:
-    """The whole answer, for those who wait for it."""
-    return asyncio.run(_last(stream(library, question, filters, model=model, wish=wish)))
+    """The whole answer, for those who wait for it; a model's connections and memory are let go."""
+
+    async def last() -> Answer:
+        answer: Answer | None = None
+        try:
+            events = stream(library, question, filters, model=model, wish=wish, run=_here, watch=watch)
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, Done):
+                        answer = event.answer
+        finally:
+            if model:
+                await model.close()
+        assert answer is not None, "a stream ends with Done"
+        return answer
+
+    return asyncio.run(last())
 
 
-async def _last(events: AsyncIterator[Event]) -> Answer:
-    answer: Answer | None = None
-    async for event in events:
-        if isinstance(event, Done):
-            answer = event.answer
-    assert answer is not None, "a stream ends with Done"
-    return answer
+# -- inside ----------------------------------------------------------------------------------------
 
 
-def _plain(library: Library, question: str, filters: Filters | None) -> Answer:
-    return library.explain(question, filters, noted=False)[0]
+@dataclass(slots=True)
+class _Draft:
+    """What the model is given, and what has come of it so far.
+
+    `sentences` holds the claims in the order of writing, None for one that waits to be given again; `waiting` has
+    those by their place.
+    """
+
+    question: str
+    system: str
+    hits: tuple[Hit, ...]
+    documents: dict[str, Document]
+    recipe: str
+    usage: Usage
+    notes: list[str] = field(default_factory=list)
+    quotes: list[Quote] = field(default_factory=list)
+    sentences: list[Claim | None] = field(default_factory=list)
+    waiting: dict[int, Checked] = field(default_factory=dict)
+
+    def text(self, path: str) -> str:
+        """The text of a document that a hit is in."""
+        return self.documents[path].text
+
+    def say(self, place: int, claim: Claim) -> Said:
+        """Put a claim in its place."""
+        self.sentences[place] = claim
+        return Said(claim, tuple(self.quotes))
+
+    def carried(self, one: Checked) -> Claim:
+        """The sentence with the numbers of its quotes; each quote has one number, however often it is cited."""
+        numbers = []
+        for stretch in one.stretches:
+            quote = self._quote(stretch)
+            if quote not in self.quotes:
+                self.quotes.append(quote)
+            numbers.append(self.quotes.index(quote) + 1)
+        return Claim(one.text, tuple(dict.fromkeys(numbers)))
+
+    def _quote(self, stretch: Stretch) -> Quote:
+        hit = self.hits[stretch.hit]
+        document = self.documents[hit.document]
+        place = document.place(stretch.start)
+        return Quote(
+            document.text[stretch.start : stretch.end], document.path, document.title, stretch.start, stretch.end,
+            place.page, place.line, place.heading, hit.score, place.cells,
+        )  # fmt: skip
+
+
+def _plain(library: Library, question: str, filters: Filters | None, watch: Watcher) -> Answer:
+    return library.explain(question, filters, noted=False, watch=watch)[0]
+
+
+async def _here(function: Callable[..., T], /, *arguments: object) -> T:
+    """Calls a blocking function at once: nobody else waits."""
+    return function(*arguments)
 
 
 def _noted(library: Library, answer: Answer) -> Answer:
     return note(library._parts.catalog, answer)
+
+
+def _prepared(library: Library, plain: Answer, filters: Filters | None, model: LanguageModel, wish: Wish) -> _Draft:
+    """The passages of the answer, as many as fit into the model's context, with their documents."""
+    used = library.recipe()
+    system = prose.prompt("general" if wish.general else "answer")
+    hits = library.search(plain.question, used.passages, filters).hits
+    count = prose.fitting(plain.asked, hits, model.context, system)
+    named = recipe.written(used, model.name, prose.version()).hash
+    draft = _Draft(plain.asked, system, hits[:count], {}, named, Usage(model.name))
+    draft.documents = {path: library.show(path) for path in {hit.document for hit in draft.hits}}
+    if count < len(hits):
+        draft.notes.append(
+            f"of {len(hits)} passages the last {len(hits) - count} did not fit into the {model.context:,} tokens of"
+            " the language model"
+        )
+    return draft
+
+
+async def _said(draft: _Draft, model: LanguageModel, wish: Wish) -> AsyncGenerator[Said, None]:
+    """Every sentence as soon as something carries it, then those that nothing does."""
+    if not draft.hits and not wish.general:
+        raise ModelError(
+            f"no passage fits into its {model.context:,} tokens", "choose a model that takes more, or set llm_context"
+        )
+    mark = prose.mark()
+    async with aclosing(_checked(draft, model, prose.asked(draft.question, draft.hits, mark))) as first:
+        async for one in first:
+            if not one.text or any(one.text == other.text for other in _seen(draft)):
+                continue
+            draft.sentences.append(None)
+            place = len(draft.sentences) - 1
+            if one.stretches:
+                yield draft.say(place, draft.carried(one))
+            elif wish.general and not one.cited:
+                yield draft.say(place, Claim(one.text, general=True))
+            else:
+                draft.waiting[place] = one
+    if draft.waiting:
+        places, wrong = list(draft.waiting), list(draft.waiting.values())
+        for at, one in (await _given_again(draft, model, wrong)).items():
+            del draft.waiting[places[at]]
+            yield draft.say(places[at], draft.carried(one))
+    for place, one in draft.waiting.items():
+        if not wish.strict:
+            yield draft.say(place, Claim(one.text))
+
+
+async def _checked(draft: _Draft, model: LanguageModel, prompt: str) -> AsyncGenerator[Checked, None]:
+    """What the model writes, each sentence held against the documents; its usage is added up."""
+    draft.usage = replace(draft.usage, requests=draft.usage.requests + 1)
+    async with aclosing(model.sentences(draft.system, prompt)) as items:
+        async for item in items:
+            if isinstance(item, Usage):
+                draft.usage = _sum(draft.usage, item)
+            else:
+                yield prose.check(item, draft.hits, draft.text)
+
+
+async def _given_again(draft: _Draft, model: LanguageModel, wrong: list[Checked]) -> dict[int, Checked]:
+    """Those of the sentences that the model, asked once more, gave with words that carry them, by their place."""
+    prompt = prose.asked_again(draft.question, draft.hits, prose.mark(), wrong)
+    try:
+        async with aclosing(_checked(draft, model, prompt)) as again:
+            return prose.paired(wrong, [one async for one in again])
+    except QuothError as error:
+        draft.notes.append(f"the language model could not be asked a second time: {error}")
+        return {}
+
+
+def _seen(draft: _Draft) -> list[Claim | Checked]:
+    return [*(one for one in draft.sentences if one), *draft.waiting.values()]
+
+
+def _answer(plain: Answer, draft: _Draft, wish: Wish) -> Answer:
+    """The answer in the model's sentences, as far as anything carries them."""
+    claims = tuple(one for one in draft.sentences if one)
+    quotes = tuple(draft.quotes)
+    used = replace(plain, usage=draft.usage, recipe=draft.recipe, notes=(*plain.notes, *draft.notes))
+    if quotes:
+        others = [one for one in (*plain.quotes, *plain.also) if not any(_overlap(one, mine) for mine in quotes)]
+        return replace(used, answered=True, text=prose.told(claims), quotes=quotes, also=tuple(others), claims=claims)
+    if draft.sentences and not wish.general:
+        why = "no sentence of the language model is supported by your files, so the answer is the quotes"
+        used = replace(used, notes=(*used.notes, why))
+    elif not draft.sentences:
+        used = replace(used, notes=(*used.notes, "the language model found no answer in the passages"))
+    text = "\n\n".join(part for part in (plain.text, prose.told(claims)) if part)
+    return replace(used, text=text, claims=(*plain.claims, *claims))
+
+
+def _overlap(one: Quote, other: Quote) -> bool:
+    return one.document == other.document and one.start < other.end and other.start < one.end
+
+
+def _sum(before: Usage, more: Usage) -> Usage:
+    """The usage with that of a request added, whose beginning has been counted."""
+    cost = None if before.cost is more.cost is None else (before.cost or 0.0) + (more.cost or 0.0)
+    requests = before.requests + max(0, more.requests - 1)
+    tokens = before.input_tokens + more.input_tokens, before.output_tokens + more.output_tokens
+    return Usage(before.model, requests, *tokens, cost)
