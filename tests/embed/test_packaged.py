@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from quoth import embed
-from quoth.embed.packaged import FOLDER, STEP, PackagedEncoder, batches
+from quoth.embed.packaged import FOLDER, PackagedEncoder, batches
+from quoth.embed.together import STEP
 from quoth.errors import ModelError, UsageError
 from quoth.testing import check_encoder
 

@@ -11,6 +11,7 @@ import itertools
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from quoth.embed import pulse
+from quoth.embed.known import Known
 from quoth.embed.runtime import ov
+from quoth.embed.together import Together, inputs, padded
 from quoth.errors import ModelError
 
 if TYPE_CHECKING:
@@ -26,13 +29,11 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "minilm"
 TOKENS = 2048
-"""Tokens in one inference, padding included: more gains no speed, only memory."""
-STEP = 8
-"""Lengths are rounded up to this, so that few shapes need kernels of their own."""
+"""Tokens in one inference of many texts, padding included: more gains no speed, only memory."""
 SHAPES = 32
 """Input shapes whose kernels OpenVINO keeps; its own 5,000 let a long run grow by megabytes a shape."""
 FEW = 64
-"""Up to so many texts all threads work on one inference; above, each thread has its own."""
+"""Up to so many texts are those of somebody who waits: threads that ask are served together, and vectors kept."""
 
 
 class PackagedEncoder:
@@ -51,21 +52,25 @@ class PackagedEncoder:
         self.fingerprint: str = "minilm-" + hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
         self._graph = (files["model.xml"], files["model.bin"])
         self._threads = threads
-        self._compiled: dict[bool, ov.CompiledModel] = {}
+        self._known = Known()
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Unit vectors, shape (len(texts), 384), in the order of the texts."""
-        rows = self._ids(texts)
+        if len(texts) > FEW:
+            return self._many(self._ids(texts))
+        known = self._known.find(texts)
+        new = list(dict.fromkeys(text for text, vector in zip(texts, known, strict=True) if vector is None))
+        fresh: dict[str, Floats] = {}
+        if new:
+            vectors = self._together.run(self._ids(new))
+            self._known.keep(new, vectors)
+            fresh = dict(zip(new, vectors, strict=True))
+        each = [fresh[text] if vector is None else vector for text, vector in zip(texts, known, strict=True)]
+        return np.array(each, np.float32).reshape(len(texts), self.dimensions)
+
+    def _many(self, rows: list[list[int]]) -> Floats:
         vectors = np.empty((len(rows), self.dimensions), np.float32)
-        if len(rows) <= FEW:
-            request = self._model(bulk=False).create_infer_request()
-            for places, inputs in batches(rows):
-                # `infer` works in this thread and waits for the others: twice as slow for a question, and ten
-                # times where another process keeps a core busy
-                request.start_async(inputs)
-                _collected(request, places, vectors)
-            return vectors
-        model = self._model(bulk=True)
+        model = self._model
         # Requests are waited for here and not in callbacks: a callback lives in a thread of OpenVINO's, and
         # letting go of a model while that thread wants Python's lock never ends.
         count = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
@@ -73,11 +78,11 @@ class PackagedEncoder:
         idle = deque(model.create_infer_request() for _ in range(2 * count))
         running: deque[tuple[ov.InferRequest, list[int]]] = deque()
         try:
-            for places, inputs in batches(rows):
+            for places, given in batches(rows):
                 pulse.get()()
                 if not idle:
                     idle.append(_collected(*running.popleft(), vectors))
-                idle[0].start_async(inputs)
+                idle[0].start_async(given)
                 running.append((idle.popleft(), places))
         finally:
             for request, places in running:
@@ -94,19 +99,22 @@ class PackagedEncoder:
         last = self.window - 1
         return [ids if len(ids) <= self.window else [*ids[:last], ids[-1]] for ids in (one.ids for one in encoded)]
 
-    def _model(self, bulk: bool) -> ov.CompiledModel:
-        if bulk not in self._compiled:
-            core = ov.Core()
-            weights = np.frombuffer(self._graph[1], np.uint8)
-            graph = core.read_model(self._graph[0], ov.Tensor(weights, ov.Shape([len(weights)])))
-            options: dict[str, object] = {
-                "PERFORMANCE_HINT": "THROUGHPUT" if bulk else "LATENCY",
-                "INFERENCE_PRECISION_HINT": "f32",
-                "INFERENCE_NUM_THREADS": self._threads,
-                "CPU_RUNTIME_CACHE_CAPACITY": SHAPES,
-            }
-            self._compiled[bulk] = core.compile_model(graph, "CPU", options)
-        return self._compiled[bulk]
+    @cached_property
+    def _together(self) -> Together:
+        return Together(self._model, self.dimensions)
+
+    @cached_property
+    def _model(self) -> ov.CompiledModel:
+        core = ov.Core()
+        weights = np.frombuffer(self._graph[1], np.uint8)
+        graph = core.read_model(self._graph[0], ov.Tensor(weights, ov.Shape([len(weights)])))
+        options: dict[str, object] = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": self._threads,
+            "CPU_RUNTIME_CACHE_CAPACITY": SHAPES,
+        }
+        return core.compile_model(graph, "CPU", options)
 
 
 def _collected(request: ov.InferRequest, places: list[int], vectors: Floats) -> ov.InferRequest:
@@ -122,17 +130,13 @@ def batches(rows: list[list[int]]) -> Iterator[tuple[list[int], dict[str, np.nda
     A row is thus padded alike whatever its batch mates are: sums over another padded length end in
     other last bits, which rounding to int8 enlarges (cosine down to 0.9998).
     """
-    padded = [-(-len(row) // STEP) * STEP for row in rows]
-    order = sorted(range(len(rows)), key=lambda place: -padded[place])
-    for length, alike in itertools.groupby(order, key=lambda place: padded[place]):
+    order = sorted(range(len(rows)), key=lambda place: -padded(rows[place]))
+    for length, alike in itertools.groupby(order, key=lambda place: padded(rows[place])):
         group = list(alike)
         size = max(1, TOKENS // length)
         for start in range(0, len(group), size):
             places = group[start : start + size]
-            ids = np.zeros((len(places), length), np.int32)
-            for line, place in enumerate(places):
-                ids[line, : len(rows[place])] = rows[place]
-            yield places, {"ids": ids, "lengths": np.array([len(rows[place]) for place in places], np.int32)}
+            yield places, inputs([rows[place] for place in places])
 
 
 def read(folder: Path, name: str) -> bytes:
