@@ -14,9 +14,7 @@ from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles import merge_profile
 from pydantic_ai.profiles.openai import OpenAIModelProfile
-from pydantic_ai.providers.anthropic import AnthropicProvider
-from pydantic_ai.providers.openai import OpenAIProvider
-from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+from pydantic_ai.providers import anthropic, openai, openai_compatible
 from pydantic_ai.settings import ModelSettings
 
 from quoth.errors import ModelError
@@ -27,6 +25,7 @@ from quoth.types import Usage, Written
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
+    from pydantic_ai.profiles import ModelProfile
     from pydantic_ai.usage import RunUsage
 
 MILLION = 1_000_000
@@ -157,28 +156,17 @@ class EndpointModel:
             yield self._over(client)
 
     def _over(self, client: httpx2.AsyncClient) -> Model:
-        place = self._place
+        place, key = self._place, self._place.key or "none"
         if place.kind == "anthropic":
-            by = AnthropicProvider(api_key=place.key or "none", base_url=place.url, http_client=client)
+            by = anthropic.AnthropicProvider(api_key=key, base_url=place.url, http_client=client)
             return AnthropicModel(place.model, provider=by)
         if place.host == OPENAI_HOST:
-            openai = OpenAIProvider(base_url=place.url, api_key=place.key or "none", http_client=client)
-            return OpenAIChatModel(place.model, provider=openai)
-        some = OpenAICompatibleProvider(
-            "endpoint",
-            base_url=place.url,
-            api_key=place.key or "none",
-            http_client=client,
-            profile=lambda _: merge_profile(
-                OpenAICompatibleProvider.model_profile(place.model),
-                OpenAIModelProfile(
-                    supports_json_schema_output=True,
-                    supports_json_object_output=False,
-                    openai_chat_supports_max_completion_tokens=False,
-                ),
-            ),
+            of_openai = openai.OpenAIProvider(base_url=place.url, api_key=key, http_client=client)
+            return OpenAIChatModel(place.model, provider=of_openai)
+        like = openai_compatible.OpenAICompatibleProvider(
+            "endpoint", base_url=place.url, api_key=key, http_client=client, profile=_profile
         )
-        return OpenAIChatModel(place.model, provider=some)
+        return OpenAIChatModel(place.model, provider=like)
 
     def _settings(self, system: str, prompt: str, most: int) -> ModelSettings:
         """How much may be answered, in what is left of the context; the same question gives the same answer."""
@@ -202,3 +190,14 @@ class EndpointModel:
         return ModelError(
             f"{self.name} did not answer within {self._timeout:g} seconds", "ask again, or set llm_timeout higher"
         )
+
+
+def _profile(model: str) -> ModelProfile:
+    """What any endpoint may be asked for, over what is known of a model of this name."""
+    known = openai_compatible.OpenAICompatibleProvider.model_profile(model)
+    usual = OpenAIModelProfile(
+        supports_json_schema_output=True,
+        supports_json_object_output=False,
+        openai_chat_supports_max_completion_tokens=False,
+    )
+    return merge_profile(known, usual)
