@@ -13,8 +13,11 @@ from quoth import tools, writing
 from quoth.asking import claims
 from quoth.types import Answer, Claim, Quote, Usage
 
-ACTIVE = re.compile(r"[\\`*\[\]<~|$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|^\s*(?:[#+=>-]|\d+[.)])", re.M)
+ACTIVE = re.compile(r"[\\`*\[\]<~|$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|^\s*(?:[#+=>-]|\d+[.)])", re.M)
 """What a chat program that renders Markdown would make something of: an image to load, a link, a format."""
+
+CUT = "\n\nThe sentences above were not finished. This is the answer in quotes:"
+"""Said in a stream when a language model fails half-way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +50,20 @@ class Reply:
     ) -> AsyncIterator[dict[str, object]]:
         """The completion as pieces: sentences as they are checked, then the quotes with their annotations."""
         yield self._piece({"role": "assistant", "content": ""})
-        said = 0
+        said: list[Claim] = []
         length = 0
         event = first
         while not isinstance(event, writing.Done):
             if isinstance(event, writing.Said):
                 text = sentence_of(event.claim)
-                said, length = said + 1, length + len(text)
+                said.append(event.claim)
+                length += len(text)
                 yield self._piece({"content": text})
             event = await anext(events)
         answer = event.answer
-        rest = [*prose(answer.claims[said:], answer), *listed(answer, self.source)]
-        for number, part in enumerate(rest):
+        missing = [claim for claim in answer.claims if claim not in said]
+        cut = [Written(CUT)] if said and answer.claims == claims(answer.quotes) else []
+        for number, part in enumerate([*cut, *prose(missing, answer), *listed(answer, self.source)]):
             text = part.text if said or number else part.text.lstrip("\n")
             delta: dict[str, object] = {"content": text}
             if part.quote is not None:

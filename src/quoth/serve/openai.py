@@ -13,13 +13,14 @@ import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from quoth import writing
+from quoth import followups, writing
 from quoth.errors import QuothError
 from quoth.serve.completions import Reply
 from quoth.serve.problems import Refused, fault, unexpected
@@ -195,10 +196,9 @@ async def complete(request: Request, body: Completion) -> Response:
     if body.model not in _talking(server):
         raise ModelNotFound(body.model, _talking(server))
     writer = server.model if body.model == PROSE else None
-    question = await _question(server, body.messages, writer)
     source = str(request.base_url) + "source"
     made = Reply(body.model, source)
-    events = _events(server, question, writer)
+    events = _events(server, body.messages, writer)
     # what goes wrong before there is anything to show has a status of its own
     first = await anext(events)
     if body.stream:
@@ -216,10 +216,8 @@ async def _last(event: writing.Event, events: AsyncIterator[writing.Event]) -> A
     return event.answer
 
 
-async def _question(server: Server, messages: Sequence[Message], writer: LanguageModel | None) -> str:
+async def _question(messages: Sequence[Message], writer: LanguageModel | None) -> str:
     """The last question of the user, completed from the earlier ones."""
-    from quoth import threads
-
     asked = [message.words() for message in messages if message.role == "user"]
     if not asked:
         raise Refused(400, "there is no message of the user", "the last one is the question")
@@ -227,14 +225,18 @@ async def _question(server: Server, messages: Sequence[Message], writer: Languag
     if not earlier:
         return question
     if writer is not None:
-        return await threads.completed_by(writer, question, earlier)
-    return threads.completed(question, earlier)
+        return await followups.completed_by(writer, question, earlier)
+    return followups.completed(question, earlier)
 
 
-async def _events(server: Server, question: str, writer: LanguageModel | None) -> AsyncIterator[writing.Event]:
+async def _events(
+    server: Server, messages: Sequence[Message], writer: LanguageModel | None
+) -> AsyncIterator[writing.Event]:
     async with server.question():
-        async for event in writing.stream(server.library, question, model=writer, run=server.run):
-            yield event
+        question = await _question(messages, writer)
+        async with aclosing(writing.stream(server.library, question, model=writer, run=server.run)) as made:
+            async for event in made:
+                yield event
 
 
 async def _alive(pieces: AsyncIterator[dict[str, object]]) -> AsyncIterator[bytes]:
