@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -255,7 +255,7 @@ class ScriptedEndpoint:
         self._delay = delay
         scripted = self
 
-        class Respond(BaseHTTPRequestHandler):
+        class Respond(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
@@ -267,7 +267,7 @@ class ScriptedEndpoint:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Respond)
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Respond)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -296,12 +296,12 @@ class ScriptedEndpoint:
         self._thread.join()
         self._server.server_close()
 
-    def _list(self, request: BaseHTTPRequestHandler) -> None:
+    def _list(self, request: http.server.BaseHTTPRequestHandler) -> None:
         self.paths.append(request.path)
         models = [{"id": "scripted", "object": "model", "max_model_len": self._context}]
         _send(request, 200, {"object": "list", "data": models} if request.path == "/v1/models" else {})
 
-    def _respond(self, request: BaseHTTPRequestHandler) -> None:
+    def _respond(self, request: http.server.BaseHTTPRequestHandler) -> None:
         body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
         self.paths.append(request.path)
         if request.path not in ("/v1/chat/completions", "/v1/messages"):
@@ -314,7 +314,7 @@ class ScriptedEndpoint:
         text = answer if isinstance(answer, str) else in_form(answer)
         return self._say(request, body, text)
 
-    def _fail(self, request: BaseHTTPRequestHandler, body: dict[str, object], fault: Fault) -> None:
+    def _fail(self, request: http.server.BaseHTTPRequestHandler, body: dict[str, object], fault: Fault) -> None:
         trouble = fault.trouble
         if trouble == "slow":
             self.released.wait(60)
@@ -336,7 +336,12 @@ class ScriptedEndpoint:
         request.close_connection = True
 
     def _say(
-        self, request: BaseHTTPRequestHandler, body: dict[str, object], text: str, refusal: str = "", whole: bool = True
+        self,
+        request: http.server.BaseHTTPRequestHandler,
+        body: dict[str, object],
+        text: str,
+        refusal: str = "",
+        whole: bool = True,
     ) -> None:
         """Answer with a text, in pieces where a stream is wanted; not `whole` breaks off after the text."""
         anthropic = request.path == "/v1/messages"
@@ -365,7 +370,10 @@ def in_form(sentences: Sequence[Written]) -> str:
 
 
 def _send(
-    request: BaseHTTPRequestHandler, code: int, record: dict[str, object], headers: dict[str, str] | None = None
+    request: http.server.BaseHTTPRequestHandler,
+    code: int,
+    record: dict[str, object],
+    headers: dict[str, str] | None = None,
 ) -> None:
     content = json.dumps(record).encode()
     request.send_response(code)
