@@ -15,7 +15,7 @@ import pytest
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so would every process they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-pytest_plugins = ["served"]
+pytest_plugins = ["served", "browsing"]
 
 NOTES = {
     "garden.md": "# Garden\n\n## Tomatoes\n\nThe tomatoes were planted on 12 May 2023. They need water daily.\n\n"

@@ -17,7 +17,7 @@ def answer(made: Answer) -> str:
     if made.answered:
         if [claim.text for claim in made.claims] != [one.text for one in made.quotes]:
             parts.append(_claims(made))
-        parts.append(f'<section><h3>Quoted</h3><ol class="quotes">{_quotes(made.quotes)}</ol></section>')
+        parts.append(f'<section class="quoted"><h3>Quoted</h3><ol class="quotes">{_quotes(made.quotes)}</ol></section>')
     else:
         parts.append(f'<p class="refusal">{escape(made.text)}</p>')
     if made.also:

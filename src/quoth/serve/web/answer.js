@@ -89,7 +89,7 @@ const also = (element, answer) => h('details', { class: 'also' },
   h('ol', { class: 'quotes' }, answer.also.map((one) => quote(element, one, 0))))
 
 function quote(element, one, number) {
-  const show = (event) => { event?.preventDefault(); look(element, one, item) }
+  const show = (event) => { event?.preventDefault(); look(element, one, item, Boolean(event)) }
   const item = h('li', { class: 'quote', dataset: { n: number || '' } },
     h('blockquote', { class: CODE.test(one.document) ? 'mono' : flows(one.text) ? 'flows' : null, click: () => { if (!String(getSelection())) show() } }, one.text),
     h('div', { class: 'under' },
@@ -190,15 +190,15 @@ export function choose(element, number) {
   $(`.quote[data-n="${number}"]`, element)?.show()
 }
 
-function look(element, one, item) {
+function look(element, one, item, focus) {
   for (const other of $$('.quote.chosen')) other.classList.remove('chosen')
   item.classList.add('chosen')
-  open(address(one), { question: element.answer.question, entry: element.answer.entry, from: $('a.open', item), path: one.document })
+  open(address(one), { question: element.answer.question, entry: element.answer.entry, from: $('a.open', item), path: one.document, focus })
 }
 
 /** The next quote, or the one before: `step` is 1 or -1. */
 export function walk(step) {
-  const all = $$('.quote').filter((one) => one.offsetParent)
+  const all = $$('.quote').filter((one) => one.checkVisibility({ contentVisibilityAuto: true }))
   if (!all.length) return
   const at = all.findIndex((one) => one.classList.contains('chosen'))
   const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step))]

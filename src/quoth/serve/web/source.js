@@ -12,7 +12,8 @@ export const link = (path, start, end) => `/source?${query({ path, start, end })
 export const isOpen = () => Boolean(aside && !aside.hidden)
 
 /** Open the document at an address of /source. `question` and `entry` say what it was opened for. */
-export const open = safely(async (address, { question = '', entry = 0, from: opener = null, path = null } = {}) => {
+export const open = safely(async (address, { question = '', entry = 0, from: opener = null, path = null, focus = false } = {}) => {
+  const narrow = !matchMedia('(min-width: 48rem)').matches
   from = opener
   about = { question, entry, path }
   const mine = ++asked
@@ -29,9 +30,8 @@ export const open = safely(async (address, { question = '', entry = 0, from: ope
   } finally {
     if (mine === asked) aside.removeAttribute('aria-busy')
   }
-  if (mine === asked && document.activeElement?.matches('.open') && !matchMedia('(min-width: 48rem)').matches) {
-    $('h2', aside)?.focus({ preventScroll: true })
-  }
+  // where the conversation makes way, or somebody went to the source on purpose, the focus goes along
+  if (mine === asked && (focus || narrow)) $('h2', aside)?.focus({ preventScroll: true })
 })
 
 /** The document as the server wrote it: every character of a file in it is escaped there. */
@@ -51,7 +51,7 @@ function put(markup) {
   for (const one of $$('a.swap', article)) {
     one.addEventListener('click', (event) => {
       event.preventDefault()
-      open(one.getAttribute('href'), { ...about, from })
+      open(one.getAttribute('href'), { ...about, from, focus: true })
     })
   }
   scroll()
@@ -147,7 +147,7 @@ export function intercept() {
     const one = event.target.closest?.('a[href^="/source?"]')
     if (!one || one.target || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || !aside) return
     event.preventDefault()
-    open(one.getAttribute('href'), { from: one })
+    open(one.getAttribute('href'), { from: one, focus: true })
   })
 }
 
