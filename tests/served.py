@@ -74,7 +74,7 @@ def serving(
     library: Path, notes: Path, *options: str, env: Mapping[str, str] | None = None, ready: bool = True
 ) -> Iterator[Served]:
     """A server on a free port, which ends with the block; `ready` waits until a question is answered at once."""
-    log = library.parent / "serve.err"
+    log = notes.parent / "serve.err"
     command = [sys.executable, "-m", "quoth", "--library", str(library), "serve", "--port", "0", "--json", *options]
     with log.open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
