@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from quoth.asking import note
 from quoth.catalog import listing
 from quoth.catalog.listing import Listed
 from quoth.errors import UsageError
@@ -181,7 +182,7 @@ def ask(library: Library, given: Ask, watch: Watcher = unwatched) -> Answer:
 
     filters = given.filters()
     if survey.wants(given.question) if given.everything is None else given.everything:
-        return survey.answer(library, given.question, filters, watch)
+        return note(library._parts.catalog, survey.answer(library, given.question, filters, watch=watch))
     return library.ask(given.question, filters, watch=watch)
 
 

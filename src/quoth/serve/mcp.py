@@ -15,17 +15,18 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
+from types import TracebackType
 from typing import Protocol, TypeVar
 from urllib.parse import parse_qs, quote, unquote_to_bytes
 
 import mcp_types as mcp
 from fastapi import APIRouter, FastAPI
+from mcp.server import streamable_http_manager as streamable
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -54,6 +55,16 @@ INSTRUCTIONS = (
 )
 
 
+class Room(Protocol):
+    """A block in which a question is answered."""
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> bool | None: ...
+
+
 class Shelf(Protocol):
     """The library that a server stands for, and threads to use it in."""
 
@@ -70,7 +81,7 @@ class Shelf(Protocol):
         """What a function returns that takes milliseconds; it runs in a thread."""
         ...
 
-    def question(self) -> AbstractAsyncContextManager[None]:
+    def question(self) -> Room:
         """Room for one question. Raises a `QuothError` where there is none."""
         ...
 
@@ -293,7 +304,7 @@ async def _told(shelf: Shelf, look: Callable[[], R], what: str) -> R:
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     made = server(app.state.server)
-    sessions = StreamableHTTPSessionManager(made, stateless=True, max_request_body_size=LARGEST_REQUEST)
+    sessions = streamable.StreamableHTTPSessionManager(made, stateless=True, max_request_body_size=LARGEST_REQUEST)
     app.state.assistants = sessions
     async with sessions.run():
         yield
