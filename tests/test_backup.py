@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from quoth import Library, feedback, lock
+from quoth import Library, access, feedback, lock, threads
 from quoth import backup as backups
 from quoth.errors import LibraryError, Locked, NotFound, TooNew, UsageError
 from quoth.evaluate import golden, kept_runs
@@ -434,6 +435,44 @@ def test_what_cannot_move_says_why(notes: Path, tmp_path: Path) -> None:
         assert [one.path for one in library.sources()] == [str(notes / "house"), str(notes / "recipes")]
 
 
+def test_a_backup_carries_threads_and_people_but_nobody_stays_logged_in(filled: Path, tmp_path: Path) -> None:
+    with Library.open(filled) as library:
+        thread = threads.create(library, "Ada").id
+        threads.append(library, thread, QUESTION, library.ask(QUESTION))
+        access.add_person(library, "Ada", "owner", "correct horse battery")
+        _, token = access.new_token(library, "phone", "ask")
+        session = access.login(library, "Ada", "correct horse battery")
+        assert session and access.check_session(library, session)
+        library.backup(tmp_path / "with.tar")
+        library.export(str(tmp_path / "export.jsonl"))
+        kept = library._parts.catalog.connection.execute("select password from people").fetchone()[0]
+        (held,) = library._parts.catalog.connection.execute("select secret from sessions").fetchone()
+        assert access.check_session(library, session)
+        said = threads.messages(library, thread)
+    file, exported = (tmp_path / "with.tar").read_bytes(), (tmp_path / "export.jsonl").read_bytes()
+    assert held not in file
+    assert [one for one in (token, session, "correct horse") if one.encode() in file] == []
+    assert [one for one in ("Ada", "phone", kept, "scrypt") if one.encode() in exported] == []
+    done = restore(tmp_path / "with.tar", tmp_path / "other")
+    assert [note for note in done.notes if "people 1, tokens 1" in note]
+    with Library.open(tmp_path / "other") as library:
+        assert threads.messages(library, thread, "Ada") == said
+        assert access.check_token(library, token) == access.Visitor("phone", "ask", "token")
+        assert access.check_session(library, session) is None
+        assert access.login(library, "Ada", "correct horse battery")
+
+
+def test_a_session_in_a_forged_backup_lets_nobody_in(filled: Path, tmp_path: Path) -> None:
+    with Library.open(filled) as library:
+        access.add_person(library, "Ada", "owner", "correct horse battery")
+        library.backup(tmp_path / "with.tar")
+    secret = hashlib.sha256(b"mine").hexdigest()
+    fake = forged(tmp_path / "with.tar", in_catalog(f"insert into sessions values (x'{secret}', 'ada', 0, 9e9)"))
+    restore(fake, tmp_path / "other")
+    with Library.open(tmp_path / "other") as library:
+        assert access.check_session(library, "mine", 9e9) is None
+
+
 @pytest.mark.parametrize("old", OLD, ids=lambda old: old.name)
 def test_a_library_of_an_older_version_opens_moves_and_is_backed_up(old: Path, tmp_path: Path) -> None:
     """Made by the code of the first version in /home/ada: five readable kinds of files and one that is broken."""
@@ -454,6 +493,9 @@ def test_a_library_of_an_older_version_opens_moves_and_is_backed_up(old: Path, t
             assert (boiler.golden[0].path, boiler.stale) == (str(tmp_path / "papers" / "house" / "boiler.txt"), False)
             assert (fence.none, [one.name for one in kept_runs(library)]) == (True, ["kept"])
             assert [one.kind for one in feedback.entries(library)[:3]] == ["promoted", "asked", "shown"]
+        assert (threads.every(library), access.needed(library)) == ([], False)
+        thread = threads.create(library)
+        threads.append(library, thread.id, QUESTION, library.ask(QUESTION))
         report = library.sync()
         assert (report.unchanged, report.added, report.removed) == (8, 0, 0)
         quote = library.ask("How long does the warranty of the inverter last?").quotes[0]
@@ -466,6 +508,7 @@ def test_a_library_of_an_older_version_opens_moves_and_is_backed_up(old: Path, t
     assert restore(tmp_path / "backup.tar", tmp_path / "restored").encoded == 0
     with Library.open(tmp_path / "restored") as library:
         assert library.ask(QUESTION).quotes[0].text == "The tomatoes were planted on 12 May 2023."
+        assert [one.title for one in threads.every(library)] == [QUESTION]
 
 
 def test_a_backup_of_an_older_catalog_is_brought_up_to_date(

@@ -239,9 +239,8 @@ class Attempts:
             wait = max(self._wait(key, free, most, now) for key, free, most in self._limits(name, address))
             if wait > 0:
                 seconds = max(1, int(wait + 0.999))
-                raise Throttled(
-                    "there were too many wrong passwords", f"wait {seconds:,} seconds, then try again", seconds
-                )
+                hint = f"wait {seconds:,} second{'s' if seconds > 1 else ''}, then try again"
+                raise Throttled("there were too many wrong passwords", hint, seconds)
             for key, *_ in self._limits(name, address):
                 count, _ = self._counts.pop(key, (0, now))
                 self._counts[key] = count + 1, now  # at the end: the oldest come first

@@ -56,6 +56,11 @@ DUMMY = re.compile(
 MEANING = re.compile(r"^\W*(?:what(?:'s| is| are| does)|who(?:'s| is| was)|define)\s+(?!there\b)", re.I)
 """How a question begins that asks for the meaning of a word, which is enough for one."""
 ARTICLE = r"(?:the|a|an|my|our|your|his|her|their)"
+PARTICIPLE = re.compile(
+    r"\w{2,}ed|built|sold|made|paid|done|written|bought|sent|kept|left|held|put|set|lost|won|found|taken|given|begun|"
+    r"broken|known|shown|grown|mean|means|work|works|cost|costs|start|end|open|close|begin"
+)
+"""What follows a name in a question without being of it."""
 BEFORE_NAME = r"(?:(?:for|in|on|at|of|with|from|to|by|für|im|am|bei|von|mit|pour|dans|à|de|en|para|con|per|a)\s+)?"
 ASKED_NAME = re.compile(rf"{BEFORE_NAME}({ARTICLE}\s+)?((?:[\w-]+ ){{0,2}}[\w-]+)\W*", re.I)
 CAPITALS = re.compile(r"(?<=[a-z] )[A-Z][\w-]*(?: [A-Z][\w-]*)*")
@@ -94,7 +99,8 @@ def completed(question: str, earlier: Sequence[str]) -> str:
     topic = ""
     for one in earlier:
         said = _completed(one, topic)
-        topic = said if _topics(OPERATOR.sub(" ", said)) else topic
+        if _topics(OPERATOR.sub(" ", said)) and not set(_words(one)) <= COURTESY:
+            topic = said
     return _completed(question, topic)
 
 
@@ -108,8 +114,8 @@ async def completed_by(model: LanguageModel, question: str, earlier: Sequence[st
         reply, _ = await model.complete(PROMPT, f"<questions>\n{talk}\n</questions>\n\nThe last one, rewritten:", 120)
     except ModelError:
         return plain
-    lines = [line.strip().strip("\"'“”*` ") for line in reply.strip().splitlines() if line.strip()]
-    said = re.sub(r"^\d+[.)]\s*", "", lines[0]) if lines else ""
+    lines = [line for line in reply.splitlines() if line.strip()]
+    said = re.sub(r"^\s*\d+[.)]\s*", "", lines[0]).strip("\"'“”*` ") if lines else ""
     return said if _sensible(said, question, earlier) else plain
 
 
@@ -125,7 +131,7 @@ def _sensible(said: str, question: str, earlier: Sequence[str]) -> bool:
 def _completed(question: str, topic: str) -> str:
     topic = OPERATOR.sub(" ", topic)
     words = set(_words(question))
-    if not topic or words <= COURTESY or not depends(question):
+    if not topic or not depends(question) or words <= COURTESY:
         return question
     rest = question[lead.end() :] if (lead := LEADS.match(question)) else question
     if not OPERATOR.search(rest) and (taken := _in_place(rest.strip(), topic)):
@@ -146,14 +152,25 @@ def _in_place(rest: str, topic: str) -> str:
     named = ASKED_NAME.fullmatch(rest)
     if not named or any(word in _grammar() or word in LIGHT for word in _words(named[2])):
         return ""
-    if named[1]:
-        words = len(named[2].split())
-        places = re.findall(rf"\b{ARTICLE}\s+(?:[\w-]+ ){{{words - 1}}}[\w-]+", topic, re.I)
-    else:
-        places = CAPITALS.findall(topic) if named[2][0].isupper() else []
+    places = _phrases(topic) if named[1] else CAPITALS.findall(topic) if named[2][0].isupper() else []
     if len(places) != 1 or topic.count(places[0]) != 1:
         return ""
     return topic.replace(places[0], (named[1] or "") + named[2])
+
+
+def _phrases(topic: str) -> list[str]:
+    """What stands behind articles in a question, each with its article: "the roof" of "the roof repaired"."""
+    found = []
+    for article in re.finditer(rf"\b{ARTICLE}\s+(?=\w)", topic, re.I):
+        end = article.end()
+        for word in re.finditer(r"[\w-]+ ?", topic[article.end() :]):
+            plain = word.group().strip().casefold()
+            if word.start() + article.end() != end or plain in _grammar() or PARTICIPLE.fullmatch(plain):
+                break
+            end = article.end() + word.end()
+        if end > article.end():
+            found.append(topic[article.start() : end].rstrip())
+    return found
 
 
 def depends(question: str) -> bool:

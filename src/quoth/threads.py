@@ -69,7 +69,7 @@ def every(library: Library, person: str | None = None) -> list[Thread]:
 
 def one(library: Library, thread: int, person: str | None = None) -> Thread:
     """A thread. Raises `NotFound` where this person has no such one."""
-    found = rows.every(library._parts.catalog, person, thread) if 0 < thread < 1 << 63 else []
+    found = rows.every(library._parts.catalog, person, _number(thread))
     if not found:
         raise _missing(thread)
     return _thread(found[0])
@@ -84,7 +84,7 @@ def messages(library: Library, thread: int, person: str | None = None) -> list[M
 def append(library: Library, thread: int, question: str, answer: Answer, person: str | None = None) -> Message:
     """Add a question and its answer to a thread; `answer.asked` is the question as it was searched."""
     put, asked = (_storable(text)[:LONGEST_QUESTION] for text in (question, answer.asked or question))
-    made = rows.append(library._parts.catalog, thread, put, asked, asdict(answer), person)
+    made = rows.append(library._parts.catalog, _number(thread), put, asked, asdict(answer), person)
     if made is None:
         raise _missing(thread)
     return _message(made)
@@ -92,14 +92,14 @@ def append(library: Library, thread: int, question: str, answer: Answer, person:
 
 def rename(library: Library, thread: int, title: str, person: str | None = None) -> Thread:
     """Give a thread a title; with "" its first question is it again."""
-    if not rows.rename(library._parts.catalog, thread, _title(title), person):
+    if not rows.rename(library._parts.catalog, _number(thread), _title(title), person):
         raise _missing(thread)
     return one(library, thread, person)
 
 
 def delete(library: Library, thread: int, person: str | None = None) -> None:
     """Take a thread out, with all its messages."""
-    if not rows.delete(library._parts.catalog, thread, person):
+    if not rows.delete(library._parts.catalog, _number(thread), person):
         raise _missing(thread)
 
 
@@ -124,6 +124,11 @@ def _thread(row: ThreadRow) -> Thread:
 
 def _message(row: MessageRow) -> Message:
     return Message(row.id, row.at, row.question, row.asked, row.record)
+
+
+def _number(thread: int) -> int:
+    """A number that SQLite takes; there is no thread of another one."""
+    return thread if 0 < thread < 1 << 63 else 0
 
 
 def _missing(thread: int) -> NotFound:

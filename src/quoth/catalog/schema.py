@@ -192,8 +192,8 @@ MIGRATIONS: tuple[str, ...] = (
     );
     create index messages_thread on messages(thread);
     create table message_documents (
-        message integer not null references messages(id) on delete cascade,
         path blob not null,
+        message integer not null references messages(id) on delete cascade,
         primary key (path, message)
     ) without rowid;
     create index message_documents_message on message_documents(message);
