@@ -20,7 +20,10 @@ PATH = [
     "recipe", "lock", "jobs", "parts", "exact", "find", "flow", "rebuild", "sync", "forget", "watch", "backup", "query",
     "restore", "exchange", "doctor", "asking", "library",
 ]  # fmt: skip
-MIDDLE = ["config", "testing", "evaluate", "feedback", "access", "followups", "threads", "writing", "survey", "tools"]
+MIDDLE = [
+    "config", "testing", "evaluate", "feedback", "access", "followups", "threads", "writing", "wanted", "mentions",
+    "matched", "digest", "reading", "survey", "tools",
+]  # fmt: skip
 FACE = [
     "terminal", "records", "results", "commands", "upkeep", "proving", "people", "models", "serve", "serving", "cli", "__main__",
 ]  # fmt: skip
@@ -35,7 +38,7 @@ ROWS: dict[str, int] = {
 # the earlier ones
 PATHS = [
     PATH,
-    ["feedback", "survey", "writing", "followups", "threads", "tools"],
+    ["feedback", "wanted", "mentions", "matched", "digest", "reading", "survey", "writing", "followups", "threads", "tools"],
     FACE,
 ]
 

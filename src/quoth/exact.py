@@ -88,9 +88,13 @@ def emptied(parts: Parts, filters: Filters | None) -> str:
         so_far = next_ if so_far == Filters() else replace(next_, besides=so_far)
         left = searched(parts, so_far)
         if not left.passages:
-            return f"{told}, in {before.passages:,} passages of {before.documents:,} documents. {hint}"
+            return f"{told}, in {_some(before.passages, 'passage')} of {_some(before.documents, 'document')}. {hint}"
         before = left
     return ""
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _steps(filters: Filters) -> Iterator[tuple[str, str, Filters]]:

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from quoth import recipe
+from quoth import recipe, survey
 from quoth.answer import prose
 from quoth.answer.prose import Checked, Stretch
 from quoth.asking import note
@@ -89,6 +89,10 @@ async def stream(
     if wish.strict and wish.general:
         raise UsageError("strict leaves out what no quote carries, general asks for it", "choose one of the two")
     started = time.perf_counter()
+    if survey.wants(question) if wish.everything is None else wish.everything:
+        async for event in _over_all(library, question, filters, model, wish, run, watch):
+            yield event
+        return
     plain = await run(_plain, library, question, filters, watch)
     yield Quoted(plain)
     final = plain
@@ -189,6 +193,26 @@ class _Draft:
 
 def _plain(library: Library, question: str, filters: Filters | None, watch: Watcher) -> Answer:
     return library.explain(question, filters, noted=False, watch=watch)[0]
+
+
+async def _over_all(
+    library: Library,
+    question: str,
+    filters: Filters | None,
+    model: LanguageModel | None,
+    wish: Wish,
+    run: Run,
+    watch: Watcher,
+) -> AsyncGenerator[Event, None]:
+    """The same for a question about the whole library; a model's sentences come when it has read everything."""
+    known = await run(survey.prepared, library, question, filters, watch)
+    yield Quoted(known.answer)
+    final = known.answer
+    if model:
+        final = await survey.prose(library, known, model, run=run, watch=watch)
+        for claim in final.claims if final.usage else ():
+            yield Said(claim, final.quotes)
+    yield Done(await run(_noted, library, final) if wish.noted else final)
 
 
 async def _here(function: Callable[..., T], /, *arguments: object) -> T:
