@@ -1,4 +1,4 @@
-"""A real browser (Chromium) on a real server, and a library with a file of each kind that the page shows in its own way.
+"""A real browser (Chromium) on a real server, and a library with a file of each kind that the page shows its own way.
 
 A test fails when anything is written to the browser's console as an error, and when any request goes to another host.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+
 from served import Served, run_quoth, serving
 
 if TYPE_CHECKING:
@@ -96,7 +97,11 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     for name in ("inverter-warranty.pdf", "house-costs.xlsx", "rental-contract.docx"):
         shutil.copy(EXAMPLES / name, folder)
     mail = EmailMessage()
-    mail["Subject"], mail["From"], mail["To"] = "The piano", "Ilse <ilse@orchard.example>", "Mara <mara@orchard.example>"
+    mail["Subject"], mail["From"], mail["To"] = (
+        "The piano",
+        "Ilse <ilse@orchard.example>",
+        "Mara <mara@orchard.example>",
+    )
     mail.set_content("Dear Mara,\n\nthe tuner of the piano comes on Friday at nine.\n\nIlse\n")
     (folder / "piano.eml").write_bytes(mail.as_bytes())
     run_quoth(place / "library", "add", str(folder))

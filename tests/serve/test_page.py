@@ -13,12 +13,12 @@ import httpx
 import pypdfium2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import HOSTILE_NAME, ask, opening
-from served import Served, run_quoth, serving
 
+from browsing import HOSTILE_NAME, ask, opening
 from quoth.serve import shell
 from quoth.testing import ScriptedEndpoint
 from quoth.types import Cited, Written
+from served import Served, run_quoth, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -371,7 +371,7 @@ def test_a_hostile_file_is_only_ever_text(page: Page, kinds: Served) -> None:
         assert other.locator(".turn :is(script, img)").count() == 0
 
 
-def opening_without_scripts(page: Page, served: Served):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def opening_without_scripts(page: Page, served: Served):  # type: ignore[no-untyped-def]
     browser = page.context.browser
     assert browser
     return opening(browser, served, java_script_enabled=False)

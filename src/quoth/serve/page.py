@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache
 from html import escape
+from operator import itemgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -35,7 +36,11 @@ EXAMPLES = 3
 """Questions that an empty conversation offers."""
 TRIED, LOOKED_AT = 12, 2_000
 """Headings that are tried for them; that are looked at."""
-ASKS = re.compile(r"(what|who|when|where|why|how|which|is|are|can|does|do)\b.*\?$|(what|who|where|when) (is|are)\b", re.I)
+SHORTEST, LONGEST = 4, 48
+"""Characters of a heading that may be asked for."""
+ASKS = re.compile(
+    r"(what|who|when|where|why|how|which|is|are|can|does|do)\b.*\?$|(what|who|where|when) (is|are)\b", re.I
+)
 Given = Annotated[str, Query(max_length=4_096)]
 
 
@@ -229,17 +234,21 @@ def _examples(library: Library, generation: str) -> list[str]:
 
 
 def _headings(library: Library) -> Iterator[str]:
-    """Headings of different documents that may be asked for, those first that are questions themselves."""
+    """Headings of different documents that may be asked for: those first that are questions, titles of all last."""
     rows = library._parts.catalog.connection.execute(
-        "select document, heading from passages where heading <> '' group by document, heading order by min(id)"
-        " limit ?",
+        "select p.document, p.heading from passages p join documents d on d.id = p.document where p.heading <> ''"
+        " and d.kind <> 'code' group by p.document, p.heading order by min(p.id) limit ?",
         [LOOKED_AT],
     )
-    each: dict[int, list[str]] = {}
+    each: dict[int, tuple[int, str]] = {}
     for number, heading in rows:
-        words = " ".join(str(heading).split(" › ")[-1].split()).strip(" .:#")
-        if 8 <= len(words) <= 48 and (" › " in heading or ASKS.match(words)):
-            each.setdefault(number, []).append(f"{words.rstrip('?')}?" if ASKS.match(words) else words)
-    some = [min(words, key=lambda one: not one.endswith("?")) for words in each.values()]
+        above, _, last = str(heading).rpartition(" › ")
+        words = " ".join(last.split()).strip(" .:#")
+        if not SHORTEST <= len(words) <= LONGEST:
+            continue
+        asks = ASKS.match(words) is not None
+        found = (0 if asks else 1 if above else 2), f"{words.rstrip('?')}?" if asks else words
+        each[number] = min(each.get(number, found), found, key=itemgetter(0))
+    some = list(each.values())
     spread = some[:: max(1, len(some) // TRIED)][:TRIED]
-    yield from sorted(dict.fromkeys(spread), key=lambda one: not one.endswith("?"))
+    yield from dict.fromkeys(words for _, words in sorted(spread, key=itemgetter(0)))

@@ -90,7 +90,6 @@ function tools() {
   }), { class: 'quiet' })
   golden.prepend(icon('star'))
   const whole = h('p', { class: 'hint', hidden: true }, 'The words that you selected')
-  document.addEventListener('selectionchange', () => { whole.hidden = !range() })
   // a click on a button must not take the selection away
   const row = h('div', { class: 'tools', mousedown: (event) => event.preventDefault() },
     about.question ? right : null, about.question && may('add') ? golden : null, whole)
@@ -143,6 +142,10 @@ export function close() {
 
 /** Links to places open here instead of on a page of their own. */
 export function intercept() {
+  document.addEventListener('selectionchange', () => {
+    const hint = $('#source .hint')
+    if (hint) hint.hidden = !range()
+  })
   document.addEventListener('click', (event) => {
     const one = event.target.closest?.('a[href^="/source?"]')
     if (!one || one.target || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || !aside) return
