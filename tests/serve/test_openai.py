@@ -120,6 +120,13 @@ def test_a_refusal_is_text_without_citations(client: OpenAI) -> None:
     assert done.quoth["answered"] is False  # type: ignore[attr-defined]
 
 
+def test_a_question_about_everything_is_counted_and_listed(client: OpenAI) -> None:
+    text = content(ask(client, "Which documents mention pressure?"))
+    assert "5 of 5 documents" in text
+    assert "boiler.txt" in text.split("\n\n")[0]
+    assert "  \n" in text.split("\n\n")[0]
+
+
 def test_a_stream_is_the_same_text_with_the_same_citations(client: OpenAI) -> None:
     whole = ask(client, QUESTION)
     pieces = list(

@@ -104,12 +104,11 @@ class Reply:
 
 
 def prose(said: Sequence[Claim], answer: Answer) -> list[Written]:
-    """Sentences of a language model; none where the quotes speak for themselves, the refusal where none answers."""
-    if not answer.answered:
-        return [Written(f"\n\n{passive(answer.text)}")]
+    """Sentences of a language model, or what was counted or refused; nothing where quotes speak for themselves."""
+    if not answer.answered or (answer.usage is None and answer.claims != claims(answer.quotes)):
+        return [Written("\n\n" + "  \n".join(map(passive, answer.text.splitlines())))]
     if answer.claims == claims(answer.quotes):
-        own = answer.text != "\n\n".join(one.text for one in answer.quotes)
-        return [Written(f"\n\n{passive(answer.text)}")] if own else []
+        return []
     return [Written(sentence_of(claim)) for claim in said]
 
 
