@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -12,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from quoth import commands, threads, writing
-from quoth.errors import QuothError
+from quoth.errors import QuothError, Stopped
 from quoth.followups import completed, completed_by
 from quoth.query import day
 from quoth.serve.problems import problem, unexpected
@@ -23,9 +25,12 @@ from quoth.types import Answer, Filters, Hits, Progress
 router = APIRouter(prefix="/api", tags=["ask"])
 PING = 15.0
 """Seconds of silence after which a stream says that it is alive."""
+OFTEN = 0.25
+"""Seconds between two events that tell how far a long answer is."""
 MOST = 100
 """Entries of one filter."""
 Text = Annotated[str, Field(max_length=4_096)]
+Moment = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Narrowed(BaseModel):
@@ -34,8 +39,8 @@ class Narrowed(BaseModel):
     model_config = ConfigDict(extra="forbid")
     folders: list[Text] = Field(default=[], max_length=MOST, description="Paths, or names with * and ?.")
     kinds: list[Text] = Field(default=[], max_length=MOST, description="Kinds or file endings: pdf, md, mail.")
-    after: float | Text | None = Field(default=None, allow_inf_nan=False)
-    before: float | Text | None = Field(default=None, allow_inf_nan=False)
+    after: Moment | Text | None = None
+    before: Moment | Text | None = None
     exact: list[Text] = Field(default=[], max_length=MOST, description="Words that must stand so in the text.")
     without: list[Text] = Field(default=[], max_length=MOST, description="Words that must not.")
 
@@ -122,7 +127,7 @@ Event = tuple[str, Mapping[str, object]]
 """The name of an event, and its record."""
 
 
-async def _events(server: Server, body: Question, filters: Filters, person: str) -> AsyncIterator[Event]:
+async def _events(server: Server, body: Question, filters: Filters, person: str) -> AsyncGenerator[Event, None]:
     """The events of one question; the last one is its answer."""
     wish = writing.Wish(body.strict, body.general, body.everything)
     model = server.model if body.model else None
@@ -132,19 +137,62 @@ async def _events(server: Server, body: Question, filters: Filters, person: str)
             before = await server.quick(threads.messages, server.library, body.thread, person)
             earlier = [one.question for one in before]
             asked = await completed_by(model, asked, earlier) if model else completed(asked, earlier)
-        async for event in writing.stream(server.library, asked, filters, model=model, wish=wish, run=server.run):
-            match event:
-                case writing.Quoted(answer):
-                    yield "quoted", _record(answer, body)
-                case writing.Said(claim, quotes):
-                    every = [dataclasses.asdict(one) for one in quotes]
-                    yield "said", dataclasses.asdict(claim) | {"all_quotes": every}
-                case writing.Done(answer):
-                    if body.thread is not None:
-                        await server.quick(_append, server, body, answer, person)
-                    yield "done", _record(answer, body)
-                case Progress():
-                    yield "progress", dataclasses.asdict(event)
+        ahead = Ahead()
+        made = writing.stream(
+            server.library, asked, filters, model=model, wish=wish, run=server.run, watch=ahead.watch
+        )  # fmt: skip
+        async with aclosing(ahead.of(made)) as events:
+            async for event in events:
+                match event:
+                    case writing.Quoted(answer):
+                        yield "quoted", _record(answer, body)
+                    case writing.Said(claim, quotes):
+                        every = [dataclasses.asdict(one) for one in quotes]
+                        yield "said", dataclasses.asdict(claim) | {"all_quotes": every}
+                    case writing.Done(answer):
+                        if body.thread is not None:
+                            await server.quick(_append, server, body, answer, person)
+                        yield "done", _record(answer, body)
+                    case Progress():
+                        yield "progress", dataclasses.asdict(event)
+
+
+class Ahead:
+    """Events as they come, and between them how far a long answer is, which another thread tells."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._coming: asyncio.Queue[writing.Event | Progress | None] = asyncio.Queue()
+        self._gone = False
+        self._told = time.monotonic()
+
+    def watch(self, at: Progress) -> None:
+        """Take up how far it is, a few times a second. Raises `Stopped` when nobody waits for the answer any more."""
+        if self._gone:
+            raise Stopped("nobody waits for this answer any more")
+        if time.monotonic() - self._told >= OFTEN:
+            self._told = time.monotonic()
+            self._loop.call_soon_threadsafe(self._coming.put_nowait, at)
+
+    async def of(self, events: AsyncGenerator[writing.Event, None]) -> AsyncGenerator[writing.Event | Progress, None]:
+        """The events, and what `watch` was told meanwhile."""
+        making = asyncio.ensure_future(self._make(events))
+        try:
+            while (event := await self._coming.get()) is not None:
+                yield event
+            await making
+        finally:
+            self._gone = True
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
+
+    async def _make(self, events: AsyncGenerator[writing.Event, None]) -> None:
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    self._coming.put_nowait(event)
+        finally:
+            self._coming.put_nowait(None)
 
 
 def _append(server: Server, body: Question, answer: Answer, person: str) -> None:
@@ -159,7 +207,7 @@ def _record(answer: Answer, body: Question) -> dict[str, object]:
     return dataclasses.asdict(answer) | {"question": body.question, "thread": body.thread}
 
 
-async def _stream(first: Event, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+async def _stream(first: Event, events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
     """The events as server-sent ones; silence is broken by comments, an error is the last event."""
     yield _sent(first)
     coming = asyncio.ensure_future(anext(events))
@@ -179,6 +227,8 @@ async def _stream(first: Event, events: AsyncIterator[Event]) -> AsyncIterator[b
         yield _sent(("error", problem(unexpected("a question", error))))
     finally:
         coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+        await events.aclose()
 
 
 def _sent(event: Event) -> bytes:

@@ -45,6 +45,11 @@ STATUS: Mapping[type[QuothError], int] = {
 }
 """The status of an error, or of the nearest class above it."""
 MEDIA = "application/problem+json"
+WORDED = {
+    "There was an error parsing the body": "the body cannot be read: it is no JSON and no form in UTF-8",
+    "Method Not Allowed": "this address does not know this method",
+}
+"""What the frameworks below say, in our words."""
 OPENAI = "/v1/"
 FAULTS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 """The kinds of error that OpenAI's clients know, by status."""
@@ -131,7 +136,7 @@ def install(app: FastAPI) -> None:
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         missing = error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase
-        said = "there is nothing at this address" if missing else str(error.detail)
+        said = WORDED.get(error.detail) or ("there is nothing at this address" if missing else str(error.detail))
         hint = "/api/openapi.json lists what there is" if error.status_code in (404, 405) else ""
         return told(Refused(error.status_code, said, hint, error.headers), request.url.path)
 
