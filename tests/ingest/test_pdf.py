@@ -2,6 +2,8 @@ import ctypes
 import hashlib
 import importlib.util
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -139,6 +141,22 @@ def test_boxes_lie_where_the_words_were_put() -> None:
     assert (round(box.left), round(box.bottom)) == (122, 500)  # an H stands 1.5 points into its 20-point cell
     assert 510 < box.top < 520
     assert 170 < box.right < 190
+
+
+def test_boxes_may_be_asked_for_in_many_threads_at_once() -> None:
+    # in a process of its own: PDFium would take this one down
+    code = f"""
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from quoth.ingest.pdf import boxes, read_pdf
+data = Path({str(WARRANTY)!r}).read_bytes()
+document = read_pdf(data, "/a.pdf")[0]
+with ThreadPoolExecutor(8) as threads:
+    counts = threads.map(lambda _: len(boxes(data, document, 400, 900)), range(800))
+    print(len(set(counts)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "1\n")
 
 
 def test_boxes_of_a_joined_word_lie_on_both_lines() -> None:

@@ -9,6 +9,7 @@ typed into forms, annotations.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,8 @@ PROGRAM_NAMES = re.compile(
     re.I,
 )
 MOST_BOOKMARKS = 5_000
+_ALONE = threading.Lock()
+"""PDFium crashes when two threads use it at once, and a server asks for boxes in many."""
 
 
 @dataclass(slots=True)
@@ -130,6 +133,11 @@ def boxes(data: bytes, document: Document, start: int, end: int, password: str |
     spans = list(_glyph_spans(document, start, end))
     if not spans:
         return []
+    with _ALONE:
+        return _boxes(data, spans, password)
+
+
+def _boxes(data: bytes, spans: list[tuple[int, int, int]], password: str | None) -> list[Box]:
     pdf = _open(data, password)
     found = []
     try:
