@@ -28,6 +28,7 @@ from quoth import feedback
 from quoth.errors import NotFound, ReadError
 from quoth.ingest import images
 from quoth.library import Library
+from quoth.parts import inside
 from quoth.serve import drawing, shell, views
 from quoth.serve.drawing import Sheet
 from quoth.serve.problems import DECLARED
@@ -75,6 +76,7 @@ class Seen:
     boxes: Sequence[Box]
 
 
+PICTURE: dict[int | str, dict[str, object]] = DECLARED | {200: {"content": {"image/*": {}}}}
 Page = Annotated[int, Query(ge=1, le=10**6)]
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 
@@ -91,7 +93,12 @@ async def pages(
     return reply({"path": document.path, "of": of, "pages": told})
 
 
-@router.get("/api/page.png", tags=["documents"], responses=DECLARED, response_class=Response)
+@router.get(
+    "/api/page.png",
+    tags=["documents"],
+    responses=DECLARED | {200: {"content": {"image/*": {}}}},
+    response_class=Response,
+)
 async def picture(request: Request, path: Named, page: Page = 1, scale: float = 2.0) -> Response:
     """A page of a PDF, `scale` pixels a point, or an image of the library itself."""
     server = server_of(request)
@@ -125,7 +132,8 @@ async def source(
     seen: Seen | str = ""
     if look.view != "text" and document.kind in PAGED:
         seen = await _seen(server, document, look)
-    shown = await server.quick(_article, document, look, seen)
+    home = await server.quick(_home, server.library, document.path)
+    shown = await server.quick(_article, document, look, seen, home)
     if first is None and page is None and look.spot.end > start and not server.readonly:
         await server.quick(feedback.opened, server.library, document, start, look.spot.end)
     if "part" in request.query_params:
@@ -219,7 +227,13 @@ def _image(path: str) -> tuple[str, bytes]:
     return media, data
 
 
-def _article(document: Document, look: Look, seen: Seen | str) -> str:
+def _home(library: Library, path: str) -> str:
+    """The path as people know it: from the name of its source on."""
+    source = next((one.path for one in library.sources() if inside(path, one.path)), path)
+    return os.path.relpath(path, Path(source).parent)
+
+
+def _article(document: Document, look: Look, seen: Seen | str, home: str) -> str:
     """The document as an element: what it is, where the mark is, ways to look at it, and itself."""
     spot = look.spot
     if isinstance(seen, Seen):
@@ -232,14 +246,15 @@ def _article(document: Document, look: Look, seen: Seen | str) -> str:
         body = views.text_view(document, spot, look.first)
     notes = [*([seen] if isinstance(seen, str) and seen else []), *document.notes]
     noted = "".join(f"<li>{escape(one)}</li>" for one in notes)
-    folder, name = os.path.split(document.path)
+    folder, name = os.path.split(home)
+    above = f"<bdi>{escape(folder)}{os.sep}</bdi>" if folder else ""
     path = escape(quote(document.path, errors="surrogateescape"))
     title = f'<h2 tabindex="-1">{escape(document.title or name)}</h2>'
     return (
         f'<article class="document" data-path="{path}" data-start="{spot.start}" data-end="{spot.end}">'
         f"<header>{title}"
         f'<p class="place">{escape(where(document.place(spot.start), document.title))}</p>'
-        f'<p class="path"><bdi>{escape(folder)}{os.sep}</bdi><b><bdi>{escape(name)}</bdi></b></p>'
+        f'<p class="path" title="{escape(document.path)}">{above}<b><bdi>{escape(name)}</bdi></b></p>'
         f'{_ways(document, look, seen)}{f"""<ul class="notes">{noted}</ul>""" if noted else ""}</header>'
         f'<div class="body" tabindex="0" role="region" aria-label="Text of the document">{body}</div></article>'
     )
