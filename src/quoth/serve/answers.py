@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
 from quoth.serve.source import where
 from quoth.serve.views import Spot, anchored
 from quoth.types import Answer, Place, Quote
+
+FULL = re.compile(r"(?<=[^\n]{50})\n(?=\S)")
+"""Where a line was broken only because it was full: there it flows on. Lists, verse and code stay as they are."""
 
 
 def answer(made: Answer) -> str:
@@ -55,9 +59,8 @@ def _quotes(quotes: Sequence[Quote], first: int = 1) -> str:
     for step, one in enumerate(quotes):
         number = f'<span class="n">{first + step}</span> ' if first else ""
         at = where(Place(one.page, one.line, one.heading, one.cells), one.title)
-        flows = ' class="flows"' if all(len(line.strip()) > 50 for line in one.text.split("\n")[:-1]) else ""
         cite = f'<span class="cite"><bdi>{escape(one.title)}</bdi> <small>{escape(at)}</small></span>'
-        said = f"<blockquote{flows}>{escape(one.text)}</blockquote>"
+        said = f"<blockquote>{escape(FULL.sub(' ', one.text))}</blockquote>"
         parts.append(f'<li class="quote">{said}<a class="open" href="{_link(one)}">{number}{cite}</a></li>')
     return "".join(parts)
 

@@ -13,7 +13,7 @@ export function where(one) {
 const CODE = /\.(py|pyi|[cm]?jsx?|tsx?|java|kt|go|rs|c|h|cc|cpp|hpp|cs|swift|rb|php|lua|r|sql|sh|css|xml|ya?ml|toml|json|ini|ipynb)$/i
 
 /** Lines that were broken only because they were full flow on; those of code, lists and verse stay. */
-const flows = (text) => text.split('\n').slice(0, -1).every((line) => line.trim().length > 50)
+const flowing = (text) => text.replace(/(?<=[^\n]{50})\n(?=\S)/g, ' ')
 
 const plain = (answer) => !answer.claims.length || (answer.claims.length === answer.quotes.length
   && answer.claims.every((claim, at) => claim.text === answer.quotes[at].text))
@@ -91,7 +91,8 @@ const also = (element, answer) => h('details', { class: 'also' },
 function quote(element, one, number) {
   const show = (event) => { event?.preventDefault(); look(element, one, item, Boolean(event)) }
   const item = h('li', { class: 'quote', dataset: { n: number || '' } },
-    h('blockquote', { class: CODE.test(one.document) ? 'mono' : flows(one.text) ? 'flows' : null, click: () => { if (!String(getSelection())) show() } }, one.text),
+    h('blockquote', { class: CODE.test(one.document) ? 'mono' : null, click: () => { if (!String(getSelection())) show() } },
+      CODE.test(one.document) ? one.text : flowing(one.text)),
     h('div', { class: 'under' },
       h('a', { class: 'open', href: address(one), click: show },
         number ? h('span', { class: 'n' }, String(number)) : null, ' ',
