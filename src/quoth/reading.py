@@ -6,7 +6,7 @@ quotes, so that nothing goes from one sentence into another without its words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -32,6 +32,10 @@ class Budget:
         return f"{self.tokens:,} tokens and {self.requests:,} requests"
 
 
+Fetch = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]
+"""Awaits the texts of documents by their paths."""
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """Sentences, each with the stretches (document, start, end) that carry it, and how far the reading came."""
@@ -46,13 +50,13 @@ async def read(
     model: LanguageModel,
     question: str,
     hits: Sequence[Hit],
-    text: Callable[[str], str],
+    fetch: Fetch,
     budget: Budget = Budget(),
     watch: Watcher = lambda _: None,
 ) -> Read:
     """What the passages say to the question, as far as the budget goes; raises `ModelError` for every failure.
 
-    `text` gives the text of a document by its path.
+    No more texts are held at a time than those of one batch.
     """
     system, at, spent = prose.prompt("answer"), 0, 0
     usage, dropped = Usage(model.name), 0
@@ -71,23 +75,22 @@ async def read(
         if at and (spent > budget.tokens * 0.75 or usage.requests + 1 >= budget.requests) and not last:
             break
         watch(Progress("reading with the language model", at, len(hits)))
-        checked, usage = await _asked(model, system, prompt, batch, text, usage)
+        checked, usage = await _asked(model, system, prompt, batch, await _texts(batch, fetch), usage)
         found += [(one, batch) for one in checked if one.stretches]
         dropped += sum(not one.stretches for one in checked)
         at += count
     watch(Progress("reading with the language model", at, len(hits)))
     if usage.requests > 1 and len(found) > 1:
-        again, usage, wrong = await _reduced(model, system, question, found, text, usage)
+        again, usage, wrong = await _reduced(model, question, found, fetch, usage)
         found, dropped = (again, dropped + wrong) if again else (found, dropped)
     return Read(tuple(_carried(*one) for one in found[:KEPT]), at, dropped, usage)
 
 
 async def _reduced(
     model: LanguageModel,
-    system: str,
     question: str,
     found: Sequence[tuple[Checked, Sequence[Hit]]],
-    text: Callable[[str], str],
+    fetch: Fetch,
     usage: Usage,
 ) -> tuple[list[tuple[Checked, Sequence[Hit]]], Usage, int]:
     """The answer over the quotes that were found, as many as fit."""
@@ -96,19 +99,20 @@ async def _reduced(
         for checked, hits in found
         for one in checked.stretches
     }
+    texts, system = await _texts(list(stretches.values()), fetch), prose.prompt("answer")
     quotes = [
-        replace(hit, text=text(path)[start:end], start=start, end=end, rank=rank)
+        replace(hit, text=texts[path][start:end], start=start, end=end, rank=rank)
         for rank, ((path, start, end), hit) in enumerate(stretches.items(), 1)
     ]
     quotes = quotes[: prose.fitting(question, quotes, model.context, system)]
     prompt = prose.asked(question, quotes, prose.mark())
-    checked, usage = await _asked(model, system, prompt, quotes, text, usage)
+    checked, usage = await _asked(model, system, prompt, quotes, texts, usage)
     kept: list[tuple[Checked, Sequence[Hit]]] = [(one, quotes) for one in checked if one.stretches]
     return kept, usage, len(checked) - len(kept)
 
 
 async def _asked(
-    model: LanguageModel, system: str, prompt: str, hits: Sequence[Hit], text: Callable[[str], str], usage: Usage
+    model: LanguageModel, system: str, prompt: str, hits: Sequence[Hit], texts: Mapping[str, str], usage: Usage
 ) -> tuple[list[Checked], Usage]:
     """The sentences of one request, each held against the documents, and the usage with it."""
     checked: list[Checked] = []
@@ -118,10 +122,14 @@ async def _asked(
             if isinstance(item, Usage):
                 used = item
             else:
-                checked.append(prose.check(item, hits, text))
+                checked.append(prose.check(item, hits, texts.__getitem__))
     cost = None if usage.cost is used.cost is None else (usage.cost or 0.0) + (used.cost or 0.0)
     tokens = usage.input_tokens + used.input_tokens, usage.output_tokens + used.output_tokens
     return checked, Usage(usage.model, usage.requests + max(1, used.requests), *tokens, cost)
+
+
+async def _texts(hits: Sequence[Hit], fetch: Fetch) -> Mapping[str, str]:
+    return await fetch(list(dict.fromkeys(hit.document for hit in hits)))
 
 
 def _carried(one: Checked, hits: Sequence[Hit]) -> tuple[str, tuple[tuple[str, int, int], ...]]:

@@ -111,11 +111,12 @@ async def prose(
     if known.found.wanted.does == "count" or not hits:
         why = "documents are counted without the language model" if hits else "there was nothing for the language model"
         return replace(plain, notes=(*plain.notes, why))
-    documents = Documents(library._parts.catalog)
-    for path in dict.fromkeys(hit.document for hit in hits):
-        await run(documents.text, path)
+
+    async def fetch(paths: Sequence[str]) -> dict[str, str]:
+        return await run(_texts, library, paths)
+
     try:
-        done = await read(model, plain.asked, hits, documents.text, budget, watch)
+        done = await read(model, plain.asked, hits, fetch, budget, watch)
         made = await run(_prose, library, known, done, budget)
     except QuothError as error:
         why = f"the language model failed, so this is the answer without it: {error}"
@@ -270,16 +271,19 @@ def _listed(library: Library, found: Matched, most: int) -> tuple[tuple[Quote, .
 def _best(passage: FoundPassage, words: Sequence[Word]) -> tuple[int, int]:
     """The sentence of a passage that has most of the words, the first of several; offsets in the document."""
     from quoth import mentions
+    from quoth.answer.sentences import bare, is_heading, sentences
     from quoth.digest import standing
     from quoth.ingest.split import shown
     from quoth.words import analysis
 
-    def having(span: tuple[int, int]) -> int:
-        text = shown(passage.kind, passage.text[span[0] : span[1]])
-        terms = frozenset(analysis.terms(text, ""))
-        return sum(mentions.stands(word, terms, "") for word in words)
+    text, alone = passage.text, frozenset(standing(passage))
 
-    start, end = max(standing(passage), key=having, default=(0, 0))
+    def having(span: tuple[int, int]) -> tuple[int, bool]:
+        terms = frozenset(analysis.terms(shown(passage.kind, text[span[0] : span[1]]), ""))
+        return sum(mentions.stands(word, terms, "") for word in words), span in alone
+
+    spans = [bare(text, *one) for one in sentences(text) if not words or not is_heading(text, *one)]
+    start, end = max(spans or alone, key=having, default=(0, 0))
     return passage.start + start, passage.start + end
 
 
@@ -376,6 +380,10 @@ def _passages(library: Library, found: Matched, most: int, each: int) -> list[in
         spread = np.unique(np.linspace(0, len(mine) - 1, min(each, len(mine))).astype(np.int64))
         chosen += mine[spread].tolist() if len(mine) else []
     return chosen[:most]
+
+
+def _texts(library: Library, paths: Sequence[str]) -> dict[str, str]:
+    return {path: library._parts.catalog.text(path) for path in paths}
 
 
 def _prose(library: Library, known: Prepared, done: Read, budget: Budget) -> Answer:

@@ -169,7 +169,7 @@ def wanted(question: str, filtered: bool = False, forced: bool = False) -> Wante
         return Wanted("list", topic=text) if forced else None
     polite = _POLITE.match(text)
     text = text[polite.end() :] if polite else text
-    found = _mentions(text) or _summed(text, filtered) or _counted(text)
+    found = _mentions(text) or _summed(text, filtered) or _counted(text, forced)
     return found or (Wanted("list", topic=text) if forced else None)
 
 
@@ -200,8 +200,8 @@ def _summed(text: str, filtered: bool) -> Wanted | None:
     return _narrowed(found, after, {"strong", "weak"}) if said.endswith("s") else None
 
 
-def _counted(text: str) -> Wanted | None:
-    """A question that counts or lists documents."""
+def _counted(text: str, forced: bool) -> Wanted | None:
+    """A question that counts or lists documents; when `forced`, whatever else it says must stand in them."""
     does: Does
     if begin := _COUNT.match(text):
         does, verbs = "count", {"strong", "weak"}
@@ -215,6 +215,8 @@ def _counted(text: str) -> Wanted | None:
     if noun is None:
         return None
     found, rest = noun
+    if forced:
+        return _narrowed(found, rest, {"strong", "weak", "which"}) or replace(found, topic=rest)
     said = text[: len(text) - len(rest)].strip().lower()
     single = not said.endswith(("s", "minutes"))
     if single and not re.search(r"\b(?:every|each)\b", said):
