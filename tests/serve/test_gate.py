@@ -317,3 +317,12 @@ def test_others_get_in_only_where_somebody_must_say_who_they_are(tmp_path: Path)
             access.revoke(opened, "me")
         # nobody is left who could say so, and still nobody gets in
         assert client.get("/api/status").status_code == 401
+
+
+def test_tokens_open_a_server_that_only_reads(guarded: Served) -> None:
+    with serving(guarded.library, guarded.notes, "--read-only") as reader, reader.client() as client:
+        asked = client.post("/api/ask", json={"question": "Who services the boiler?"}, headers=token(guarded, "ask"))
+        assert asked.json()["answered"]
+        assert client.get("/api/me", headers=token(guarded, "expired")).status_code == 401
+        login = client.post("/api/login", json={"name": "Rita", "password": PASSWORD})
+        assert (login.status_code, login.json()["type"]) == (409, "urn:quoth:read-only")

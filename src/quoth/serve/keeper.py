@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -248,8 +249,8 @@ class Keeper:
         """A process with the command, which ends when this one does."""
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "quoth.serve.leash", "--library", str(self._folder), *arguments,
-            stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True,
+            sys.executable, "-m", "quoth.serve.leash", *arguments, stdin=pipe, stdout=pipe, stderr=pipe,
+            start_new_session=True, env=os.environ | {"QUOTH_LIBRARY": str(self._folder)},
         )  # fmt: skip
 
     # -- watching ------------------------------------------------------------------------------

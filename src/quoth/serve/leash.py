@@ -7,6 +7,7 @@ told to end, and ended when it does not.
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import sys
 import threading
@@ -23,10 +24,8 @@ def main() -> None:
     os.dup2(nothing, 0)  # what the command starts itself has no end of the leash
     os.close(nothing)
     threading.Thread(target=_hold, args=(held,), daemon=True, name="quoth-leash").start()
-    sys.argv[0] = "quoth"
-    from quoth.cli import main as run
-
-    run()
+    sys.argv[0] = "quoth"  # so that whoever is kept out reads who writes
+    runpy.run_module("quoth", run_name="__main__")
 
 
 def _hold(held: int) -> None:

@@ -114,9 +114,13 @@ class Server:
 
     async def run(self, function: Callable[..., R], /, *arguments: object) -> R:
         """What a function that computes returns; as many run at once as there are cores."""
+        await self.warmed()
+        return await self._in(self._compute, partial(function, *arguments))
+
+    async def warmed(self) -> None:
+        """Wait until everything is loaded, so that two requests do not load it twice."""
         if self._warming is not None:
             await asyncio.shield(self._warming)
-        return await self._in(self._compute, partial(function, *arguments))
 
     async def quick(self, function: Callable[..., R], /, *arguments: object) -> R:
         """What a function returns that takes milliseconds: it waits for no question."""

@@ -52,6 +52,7 @@ async def status(request: Request) -> Response:
     """The library in numbers, the visitor, and the job that runs now."""
     server = server_of(request)
     visitor = request.state.visitor
+    await server.warmed()
     found = await server.quick(_standing, server)
     who = {"name": visitor.name, "scope": visitor.scope}
     return reply(found | {"watching": server.keeper.watch, "visitor": who})
