@@ -20,10 +20,10 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
 
-from quoth import Library
+from quoth import Library, access
 from quoth.serve.mcp import PAGE, uri
 from quoth.tools import TOOLS
-from served import Served, run_quoth
+from served import Served, run_quoth, serving
 
 QUESTION = "Who services the boiler?"
 MODES = ("auto", "legacy")
@@ -405,3 +405,18 @@ def test_over_http_only_requests_are_taken(server: Served) -> None:
         assert client.post("/mcp", content=b" " * (2**20 + 1)).status_code == 413
         assert client.post("/mcp", json=listing, headers={"Host": "evil.example"}).status_code == 421
         assert client.post("/mcp", json=listing, headers={"Origin": "http://evil.example"}).status_code == 403
+
+
+def test_over_http_a_token_that_may_ask_is_enough_and_none_is_not(tmp_path: Path, notes: Path) -> None:
+    run_quoth(tmp_path / "library", "add", str(notes))
+    with Library.open(tmp_path / "library") as library:
+        _, secret = access.new_token(library, "assistant", "ask")
+    params = {"name": "ask", "arguments": {"question": QUESTION}}
+    ask = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    with serving(tmp_path / "library", notes) as served, served.client() as client:
+        kinds = {"Accept": "application/json, text/event-stream"}
+        assert client.post("/mcp", json=ask, headers=kinds).status_code == 401
+        assert client.post("/mcp", json=ask, headers=kinds | {"Authorization": "Bearer quoth_x"}).status_code == 401
+        done = client.post("/mcp", json=ask, headers=kinds | {"Authorization": f"Bearer {secret}"})
+    assert done.status_code == 200
+    assert "Hartmann and Sons" in done.text

@@ -63,7 +63,7 @@ class Faulty(BaseModel):
 router = APIRouter(
     prefix="/v1",
     tags=["OpenAI-compatible"],
-    responses={number: {"model": Faulty} for number in (400, 401, 403, 404, 409, 422, 429, 500, 502, 503)},
+    responses={number: {"model": Faulty} for number in (400, 401, 403, 404, 409, 413, 421, 422, 429, 500, 502, 503)},
 )
 
 
@@ -188,7 +188,11 @@ class Completion(BaseModel):
             raise Refused(400, f"{wrong}", "leave it out")
 
 
-@router.post("/chat/completions", summary="Answer the last question in verified quotes")
+@router.post(
+    "/chat/completions",
+    summary="Answer the last question in verified quotes",
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
 async def complete(request: Request, body: Completion) -> Response:
     """A completion, or with `stream` its pieces as server-sent events."""
     server = server_of(request)
