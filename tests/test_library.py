@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from quoth import Library
+from quoth import Library, asking
 from quoth.errors import LibraryError, ModelError, NotFound
 from quoth.types import Filters
 
@@ -87,6 +88,30 @@ def test_a_quote_from_a_file_that_changed_since_is_marked(notes: Path, tmp_path:
         roof.unlink()
         answer = library.ask("When was the roof repaired?")
         assert f"{roof} is not there any more: quoth sync" in answer.notes
+
+
+def test_a_quoted_file_is_read_again_only_when_its_times_are_others(
+    notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roof = notes / "house" / "roof.txt"
+    with Library.open(tmp_path / "library") as library:
+        library.add([notes])
+
+        def asked_twice() -> list[tuple[str, ...]]:
+            return [library.ask("When was the roof repaired?").notes for _ in range(2)]
+
+        asking._digest.cache_clear()
+        monkeypatch.setattr(asking, "SETTLED", 1e9)  # as if it had been written a moment ago: its times tell nothing
+        assert asked_twice() == [(), ()]
+        assert asking._digest.cache_info().currsize == 0
+        monkeypatch.setattr(asking, "SETTLED", -1.0)
+        assert asked_twice() == [(), ()]
+        assert (asking._digest.cache_info().misses, asking._digest.cache_info().hits) == (1, 1)
+        before, text = roof.stat(), roof.read_text()
+        time.sleep(0.05)  # more than the grain of this file system's clock
+        roof.write_text(text.replace("2019", "2021"))
+        os.utime(roof, ns=(before.st_atime_ns, before.st_mtime_ns))  # as large and as old as before
+        assert asked_twice() == [(f"{roof} has changed since it was read: quoth sync",)] * 2
 
 
 def test_hits_can_be_narrowed(notes: Path, tmp_path: Path) -> None:

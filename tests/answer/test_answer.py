@@ -2,9 +2,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quoth.answer import answer
-from quoth.answer.question import kind_of, understand
+from quoth.answer.question import content, kind_of, stems, tokens, understand
 from quoth.types import Hit
 
 NOTES = {
@@ -147,3 +149,19 @@ def test_lines_that_only_say_where_a_link_leads_are_not_quoted() -> None:
     text = "Garden docs are chaired by Mara.\n\n[garden docs]: https://garden.example/docs\n[chaired docs]:\n"
     draft = ask("Who chairs the garden docs?", {"/n/docs.md": text})
     assert not any("]:" in quote.text for quote in (*draft.quotes, *draft.also))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["It's", "rain's", "O'Neil'S", "İstanbul", "don’t", "a_b", "1,5", "雨が降る", "\n", "-", "ß", "x'"]
+        )
+    )
+)
+def test_words_are_the_same_whatever_stands_beside_them(words: list[str]) -> None:
+    # texts of ASCII alone are taken apart in another way than those with anything else
+    text = " ".join(words)
+    assert tokens(text) == [one for word in words for one in tokens(word)]
+    assert tokens(f"{text} é")[:-1] == tokens(text)
+    assert stems(text) == frozenset(content(text))

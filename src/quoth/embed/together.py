@@ -139,7 +139,7 @@ class Together:
 
 def padded(row: Sequence[int]) -> int:
     """The length that a row is padded to."""
-    return -(-len(row) // STEP) * STEP
+    return -(-max(1, len(row)) // STEP) * STEP
 
 
 def inputs(rows: Sequence[list[int]]) -> dict[str, np.ndarray]:
