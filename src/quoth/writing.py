@@ -105,7 +105,8 @@ async def stream(
             final = _answer(plain, draft, wish)
         except QuothError as error:
             why = f"the language model failed, so these are quotes alone: {error}"
-            final = replace(plain, notes=(*plain.notes, why), usage=draft.usage)
+            used = draft.usage if draft.usage.requests else None
+            final = replace(plain, notes=(*plain.notes, *draft.notes, why), usage=used)
     elif model:
         final = replace(plain, notes=(*plain.notes, "the language model was not asked: no passage is near enough"))
     final = replace(final, seconds=time.perf_counter() - started)

@@ -248,7 +248,7 @@ _TAGS = (
 _TAG = re.compile(rf"<!--.*?-->|</?(?:{_TAGS})\b[^<>]*>", re.I | re.S)
 _OPENS = re.compile(r"<(?=[A-Za-z/!?])")
 _SCHEME = re.compile(
-    r"\b[a-z][a-z0-9+.-]{1,20}:/{2,}(?:www\.)?|\bwww\.|\b(?:javascript|vbscript):|\bdata:(?=\w+/)", re.I
+    r"\b[a-z][a-z0-9+.-]{0,20}:/{2,}(?:www\.)?|\bwww\.|\b(?:javascript|vbscript):|\bdata:(?=\w+/)", re.I
 )
 _MARKS = re.compile(r"\s*\[\d+(?:\s*[,;–-]\s*\d+)*\](?!\w)")
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")

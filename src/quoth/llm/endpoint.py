@@ -37,8 +37,6 @@ BYTES_A_TOKEN = 3
 """What a token is taken to have, where no tokenizer is known."""
 AGAIN = 2
 """Times that a request which met a busy server is sent again."""
-OUTPUT = (NativeOutput(Prose, template=False), PromptedOutput(Prose, template=False))
-"""The form as a schema that the endpoint enforces, and in words alone."""
 _OF_OPENAI = ("openai-organization", "openai-project")
 
 
@@ -120,8 +118,8 @@ class EndpointModel:
 
     async def _stream(self, system: str, prompt: str, settings: ModelSettings) -> AsyncGenerator[Written | Usage, None]:
         async with self._model() as model:
-            in_words = self._in_words or not model.profile.get("supports_json_schema_output", False)
-            agent = Agent(model, output_type=OUTPUT[in_words], instructions=system, retries=0)
+            output = self._output(not model.profile.get("supports_json_schema_output", False))
+            agent = Agent(model, output_type=output, instructions=system, retries=0)
             async with agent.run_stream(prompt, model_settings=settings) as result:
                 whole = 0
                 prose = Prose(sentences=[])
@@ -133,6 +131,13 @@ class EndpointModel:
                 for sentence in prose["sentences"][whole:]:
                     yield written(sentence)
                 yield self._usage(result.usage)
+
+    def _output(self, in_words: bool) -> NativeOutput[Prose] | PromptedOutput[Prose]:
+        """The form as a schema that the endpoint enforces, or as the system prompt tells it alone."""
+        if in_words or self._in_words:
+            return PromptedOutput(Prose, template=False)
+        # bounds are not part of what OpenAI calls strict, and elsewhere they matter more
+        return NativeOutput(Prose, template=False, strict=True if self._place.host == OPENAI_HOST else None)
 
     @asynccontextmanager
     async def _model(self) -> AsyncIterator[Model]:

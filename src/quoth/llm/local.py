@@ -70,6 +70,8 @@ class LocalModel:
         with self._lock:
             if self._process and self._process.poll() is None and self._model:
                 return self._model
+            if self._process:
+                _end(self._process)
             key = secrets.token_urlsafe(24)
             command = [sys.executable, "-m", "quoth.llm.local", str(self._file), str(self.context)]
             self._process = subprocess.Popen(
