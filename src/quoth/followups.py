@@ -83,6 +83,11 @@ COURTESY = frozenset(
     see got it that is that's helpful all right perfect merci danke gracias grazie obrigado""".split()  # noqa: SIM905
 )
 """Words of which alone nothing is asked."""
+ASKING = frozenset(
+    """what which who whom whose where when why how welche welcher welches wer wem wen wo wann warum wie quoi quel
+    quelle qui où quand pourquoi comment combien qué cuál quién dónde cuándo cómo cuánto""".split()  # noqa: SIM905
+)
+"""Words that say what kind of answer is wanted."""
 FEW = 1
 """So many words of a topic make no question by themselves."""
 MOST_TERMS = 12
@@ -120,12 +125,23 @@ async def completed_by(model: LanguageModel, question: str, earlier: Sequence[st
 
 
 def _sensible(said: str, question: str, earlier: Sequence[str]) -> bool:
-    """Whether a rewritten question says what was asked, mostly in words that stand in the conversation."""
+    """Whether a rewritten question asks what was asked, mostly in words that stand in the conversation.
+
+    A small model likes to answer instead, to invent figures, or to repeat an earlier question.
+    """
     words, known = _words(said), {word for one in (*earlier, question) for word in _words(one)}
     if not words or len(said) > 4 * max(len(question), 80) or sum(one in known for one in words) * 2 < len(words):
         return False
+    figures = {word for word in words if any(one.isdigit() for one in word)}
     asked = {word.casefold() for word in _topics(question)}
-    return not asked or not asked.isdisjoint(words)
+    asking = ASKING.intersection(_words(question))
+    return (
+        words not in [_words(one) for one in earlier]
+        and ("?" in said or "?" not in question)
+        and figures <= known
+        and not (asked and asked.isdisjoint(words))
+        and not (asking and asking.isdisjoint(words))
+    )
 
 
 def _completed(question: str, topic: str) -> str:
