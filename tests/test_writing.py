@@ -256,6 +256,18 @@ def test_the_journal_holds_what_was_shown(library: Library) -> None:
     assert len(journal.entries(library._parts.catalog)) == before + 2
 
 
+def test_a_question_about_everything_goes_over_everything(library: Library) -> None:
+    counted = writing.ask(library, "How many documents are there?")
+    assert counted.text.startswith("3 documents") and "read 3 of 3 documents" in counted.notes
+    assert "read 3" not in str(writing.ask(library, "How many documents are there?", wish=Wish(everything=False)).notes)
+    whole = writing.ask(library, "boiler", wish=Wish(everything=True))
+    assert "read 3 of 3 documents" in whole.notes and verbatim(library, whole)
+    with ScriptedEndpoint([TRUE]) as endpoint:
+        *_, done = asyncio.run(events(library, llm.open(endpoint.name), Wish(everything=True)))
+    assert isinstance(done, Done) and verbatim(library, done.answer)
+    assert any("read 3 of 3 documents" in note for note in done.answer.notes)
+
+
 class Fickle:
     """A model of somebody's own, which fails before it says anything."""
 

@@ -85,13 +85,15 @@ async def stream(
 
     A sentence that no quote carries is asked for once more, so it comes after those that one does; Done has all in the
     order in which they were written. Where the files hold no answer, the model is asked only for what it knows itself.
+    A question about all documents is answered by going over them; `watch` is told how far that is.
     """
     if wish.strict and wish.general:
         raise UsageError("strict leaves out what no quote carries, general asks for it", "choose one of the two")
     started = time.perf_counter()
     if survey.wants(question) if wish.everything is None else wish.everything:
-        async for event in _over_all(library, question, filters, model, wish, run, watch):
-            yield event
+        async with aclosing(_over_all(library, question, filters, model, wish, run, watch)) as events:
+            async for event in events:
+                yield event
         return
     plain = await run(_plain, library, question, filters, watch)
     yield Quoted(plain)
