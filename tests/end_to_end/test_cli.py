@@ -42,6 +42,7 @@ def test_ask_answers_with_quotes_that_are_there(filled: Quoth, notes: Path) -> N
     answer = done.json
     assert list(answer) == [
         "question", "answered", "text", "confidence", "quotes", "also", "notes", "recipe", "searched", "seconds",
+        "threshold", "asked", "claims", "usage", "entry",
     ]  # fmt: skip
     assert answer["answered"] is True
     quotes = answer["quotes"]
