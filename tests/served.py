@@ -30,7 +30,7 @@ class Served:
         """A client of this server."""
         return httpx.Client(base_url=self.address, timeout=60, **options)
 
-    def wait(self, done: Callable[[], object], seconds: float = 60) -> None:
+    def wait(self, done: Callable[[], object], seconds: float = 180) -> None:
         """Wait until something is so."""
         end = time.monotonic() + seconds
         while not done():

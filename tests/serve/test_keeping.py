@@ -93,9 +93,9 @@ def test_try_again_reads_a_file_that_failed(own: Served, tmp_path: Path) -> None
     ("path", "status"),
     [("", 422), ("notes", 422), ("/nowhere/at/all", 404), ("/tmp/a\0b", 422), ("x" * 5_000, 422), ("library", 422)],
 )
-def test_what_cannot_be_added_is_said_at_once(own: Served, path: str, status: int) -> None:
-    with own.client() as client:
-        given = str(own.library) if path == "library" else path
+def test_what_cannot_be_added_is_said_at_once(server: Served, path: str, status: int) -> None:
+    with server.client() as client:
+        given = str(server.library) if path == "library" else path
         done = client.post("/api/sources", json={"path": given})
         assert done.status_code == status, done.text
         assert client.get("/api/jobs").json()["queued"] == []
@@ -466,4 +466,24 @@ def test_an_empty_library_is_served_and_filled(tmp_path: Path) -> None:
         empty = client.post("/api/ask", json=BOILER).json()
         assert (empty["answered"], empty["searched"]) == (False, {"documents": 0, "passages": 0})
         added(served, client, notes)
+        assert client.post("/api/ask", json=BOILER).json()["answered"]
+
+
+def test_who_goes_away_makes_room_for_others(filled: tuple[Path, Path]) -> None:
+    library, notes = filled
+    with serving(library, notes, "--read-only", env={"QUOTH_MOST_ASKS": "1"}) as served, served.client() as client:
+        for _ in range(5):
+            asked = {"question": "list all files about the boiler", "everything": True}
+            with client.stream("POST", "/api/ask", json=asked, headers={"Accept": "text/event-stream"}) as stream:
+                assert stream.status_code == 200
+        done = client.post("/api/ask", json=BOILER)
+        assert (done.status_code, done.json()["answered"]) == (200, True)
+
+
+def test_where_there_is_no_language_model_it_says_so_and_quotes(filled: tuple[Path, Path]) -> None:
+    library, notes = filled
+    with serving(library, notes, "--read-only", "--llm", "/no/such/model.gguf") as served, served.client() as client:
+        status = client.get("/api/status").json()
+        assert status["model"] is None
+        assert status["notes"][0].startswith("no language model writes: ")
         assert client.post("/api/ask", json=BOILER).json()["answered"]

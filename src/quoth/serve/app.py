@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +9,21 @@ from fastapi import FastAPI, Request
 from starlette.responses import PlainTextResponse, Response
 
 from quoth import __version__
-from quoth.serve import asking, doing, entering, keeping, measuring, problems, talking, telling, uploading
+from quoth.serve import (
+    asking,
+    doing,
+    entering,
+    keeping,
+    mcp,
+    measuring,
+    openai,
+    page,
+    problems,
+    source,
+    talking,
+    telling,
+    uploading,
+)
 from quoth.serve.gate import Gate
 from quoth.serve.problems import DECLARED, Problem
 from quoth.serve.replies import reply
@@ -38,11 +50,10 @@ def create(server: Server) -> FastAPI:
     )
     app.state.server = server
     problems.install(app)
-    for one in (telling, asking, keeping, uploading, doing, talking, measuring, entering):
+    for one in (
+        telling, asking, keeping, uploading, doing, talking, measuring, entering, openai, mcp, source, page,
+    ):  # fmt: skip
         app.include_router(one.router)
-    for name in ("openai", "mcp", "source", "page"):
-        if importlib.util.find_spec(f"quoth.serve.{name}"):
-            app.include_router(importlib.import_module(f"quoth.serve.{name}").router)
     app.add_api_route("/healthz", healthy, include_in_schema=False)
     app.add_api_route("/readyz", ready, include_in_schema=False)
     app.add_middleware(Gate, server=server)

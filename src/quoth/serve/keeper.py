@@ -39,6 +39,8 @@ BUSY = " is being written to by "
 """By these words of its error a command is known that another one kept out."""
 STOPPED = " was cancelled; "
 """By these words one that somebody cancelled."""
+READING = ("add", "sync")
+"""Commands that read files, and leave the machine to those who ask."""
 COUNTED = ("failed", "skipped", "outcomes")
 """Lists of a result of which only the length is kept."""
 
@@ -127,7 +129,8 @@ class Keeper:
         The same command is not queued twice.
         """
         lane = self._beside if command == "evaluate" else self._writing
-        arguments = [*command.split(), *options, *places, "--json"]
+        nice = ["--nice"] if command in READING else []
+        arguments = [*command.split(), *nice, *options, *places, "--json"]
         for work in lane.waiting:
             if work.arguments == arguments and work.told.state == "waiting":
                 return work.told
