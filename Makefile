@@ -8,7 +8,7 @@ export QUOTH_DATA
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-slow test-all docs bench lock
+.PHONY: help setup run stop check test test-slow test-all docs bench lock
 
 help:     ## print this
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -27,9 +27,13 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.lock requirements/model.lock
 
 setup: $(VENV)/.dev  ## create .venv with everything that tests and checks need
 
-run: $(VENV)/.run  ## install, add this project's own files, ask a question, print the quoted answer
+run: $(VENV)/.run  ## install, add this project's own files, ask a question, open the page on them
 	$(BIN)/quoth --library .quoth add README.md docs examples
 	$(BIN)/quoth --library .quoth ask "What does it cost if the burner nozzle has to be replaced?"
+	@$(BIN)/quoth --library .quoth serve --background
+
+stop:     ## end the server that make run started
+	$(BIN)/quoth --library .quoth serve --stop
 
 test: $(VENV)/.dev  ## run the tests, without the slow ones: under ten minutes
 	$(BIN)/python -m pytest -m "not slow"

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -37,6 +38,8 @@ TRIED = 20
 @click.option("--no-watch", "still", is_flag=True, help="Do not keep in step with the sources.")
 @click.option("--llm", metavar="MODEL", default=None, help="The language model that writes prose; none is the default.")
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@click.option("--background", "behind", is_flag=True, help="Go on in the background; --stop ends it.")
+@click.option("--stop", is_flag=True, help="End the server of this library that runs in the background.")
 @as_json
 @click.pass_obj
 def serve(
@@ -48,11 +51,15 @@ def serve(
     still: bool,
     llm: str | None,
     show: bool,
+    behind: bool,
+    stop: bool,
     json_: bool,
 ) -> None:
     """Open the library to a browser and to other programs; a page, REST, OpenAI's API and MCP."""
     from quoth import config
 
+    if behind or stop:
+        return _behind(folder, stop, show, json_)
     read = config.read()
     settings = replace(
         read,
@@ -66,7 +73,8 @@ def serve(
         readonly = readonly or library._parts.readonly
         bound = _bound(library, settings, names)
         tell = held.enter_context(_alone(library, readonly))
-        listening = held.enter_context(_listening(settings.host, settings.port))
+        chosen = port is not None or read.port != type(read)().port
+        listening = held.enter_context(_listening(settings.host, settings.port, chosen))
         address = f"http://{_written(settings.host)}:{listening.getsockname()[1]}"
         tell(address)
         from quoth.serve import life
@@ -74,6 +82,7 @@ def serve(
 
         ways = Ways(readonly, not still, lambda: _say(address, library, json_, show))
         life.run(library, settings, replace(bound, address=address), ways, listening)
+    return None
 
 
 @click.command()
@@ -83,6 +92,29 @@ def mcp(folder: str | None) -> None:
     from quoth.serve import mcp as door
 
     door.over_stdio(lambda: open_library(folder))
+
+
+def _behind(folder: str | None, stop: bool, show: bool, json_: bool) -> None:
+    """Start a server that stays, with the options that were given, or end it."""
+    from pathlib import Path
+
+    from quoth.library import default_folder
+    from quoth.serve import behind
+
+    place = Path(os.path.abspath(os.path.expanduser(folder))) if folder else default_folder()
+    if stop:
+        address = behind.stop(place)
+        click.echo(json.dumps({"stopped": address}) if json_ else f"the server at {address} has ended")
+        return
+    arguments = [one for one in sys.argv[1:] if one not in ("--background", "--open", "--json")]
+    address = behind.start(place, [*arguments, "--json"])
+    library = "" if folder is None else f"--library {folder} "
+    ended = f"quoth {library}serve --stop ends it"
+    click.echo(json.dumps({"address": address}) if json_ else f"Quoth is at {address}  ({ended})")
+    if show:
+        import webbrowser
+
+        webbrowser.open(address)
 
 
 def _library(folder: str, readonly: bool) -> Library:
@@ -131,8 +163,11 @@ def _alone(library: Library, readonly: bool) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that nobody else has. Raises `UsageError`, with a port that is free, where it is taken."""
+def _listening(host: str, port: int, chosen: bool) -> Iterator[socket.socket]:
+    """A socket that nobody else has: at the next free port where this one is taken and nobody chose it.
+
+    Raises `UsageError`, with a port that is free, where a port is taken that someone chose.
+    """
     try:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = _bind(family, place)
@@ -143,6 +178,10 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             why = error.strerror or str(error)
             raise UsageError(f"{host}:{port} cannot be listened on: {why}", "quoth serve --host 127.0.0.1") from None
         free = _free(host, port)
+        if not chosen:
+            with _listening(host, free, True) as listening:
+                yield listening
+            return
         raise UsageError(f"port {port} is taken by another program", f"quoth serve --port {free}") from None
     with listening:
         yield listening

@@ -47,10 +47,30 @@ def _tell(folder: Path, address: str) -> None:
     (folder / NOTE).write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
 
 
-def _where(folder: Path) -> str:
-    """Where the other server is, in words; "" where it has not said so yet."""
+def where(folder: Path) -> tuple[str, int] | None:
+    """The address and the process of the server of this library, or None where none has said that it serves it."""
+    from filelock import FileLock, Timeout
+
+    if not (folder / NOTE).exists():
+        return None
+    try:
+        with FileLock(folder / LOCK, timeout=0, thread_local=False, mode=0o600):
+            return None  # its server is gone
+    except Timeout:
+        return _noted(folder)
+    except OSError:
+        return None
+
+
+def _noted(folder: Path) -> tuple[str, int] | None:
     try:
         found = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-        return f" at {found['address']} (process {found['pid']})"
+        return str(found["address"]), int(found["pid"])
     except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        return None
+
+
+def _where(folder: Path) -> str:
+    """Where the other server is, in words; "" where it has not said so yet."""
+    found = _noted(folder)
+    return f" at {found[0]} (process {found[1]})" if found else ""
