@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from pathlib import Path
 from unittest import SkipTest
 
 import httpx
@@ -35,7 +36,10 @@ def test_the_document_tells_of_answers_and_problems(server: Served) -> None:
 
 
 @pytest.mark.slow
-def test_no_request_that_can_be_thought_of_meets_a_bug(own: Served) -> None:
+def test_no_request_that_can_be_thought_of_meets_a_bug(
+    own: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where schemathesis keeps what it learns
     made = json.loads(run_quoth(own.library, "token", "new", "--name", "all", "--scope", "admin", "--json"))
     headers = {"Authorization": f"Bearer {made['token']}"}
     document = httpx.get(f"{own.address}/api/openapi.json", headers=headers).json()
