@@ -167,9 +167,8 @@ class Served:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> dict[str, object]:
-        """MiB: resident, and the part of it that no file backs, of the server and each of its children."""
-        below = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        every = [one for one in map(mebibytes, [self.process.pid, *map(int, below)]) if one]
+        """MiB: resident, and the part of it that no file backs, of the server and each process below it."""
+        every = [one for one in map(mebibytes, [self.process.pid, *below(self.process.pid)]) if one]
         return {"server": every[0], "children": every[1:]}
 
 
@@ -489,6 +488,18 @@ def quantiles(values: Sequence[float]) -> dict[str, float]:
 
 def spread(values: Sequence[float]) -> dict[str, float]:
     return {name: round(of(values), 3) for name, of in (("median", statistics.median), ("min", min), ("max", max))}
+
+
+def below(process: int) -> list[int]:
+    """The processes that a process has started, and theirs."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            started = [int(one) for one in thread.read_text().split()]
+        except OSError:  # it has ended meanwhile
+            continue
+        found += [*started, *(one for child in started for one in below(child))]
+    return found
 
 
 def mebibytes(process: int) -> dict[str, float]:
