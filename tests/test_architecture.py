@@ -21,11 +21,11 @@ PATH = [
     "restore", "exchange", "doctor", "asking", "library",
 ]  # fmt: skip
 MIDDLE = [
-    "config", "testing", "evaluate", "feedback", "access", "followups", "threads", "writing", "wanted", "mentions",
-    "matched", "digest", "reading", "survey", "tools",
+    "config", "testing", "evaluate", "access", "feedback", "survey", "writing", "followups", "threads", "tools",
 ]  # fmt: skip
 FACE = [
-    "terminal", "records", "results", "commands", "upkeep", "proving", "people", "models", "serve", "serving", "cli", "__main__",
+    "terminal", "records", "results", "commands", "upkeep", "proving", "people", "models", "serve", "serving", "cli",
+    "__main__",
 ]  # fmt: skip
 ROWS: dict[str, int] = {
     **dict.fromkeys(["types", "errors"], 0),
@@ -38,7 +38,7 @@ ROWS: dict[str, int] = {
 # the earlier ones
 PATHS = [
     PATH,
-    ["feedback", "wanted", "mentions", "matched", "digest", "reading", "survey", "writing", "followups", "threads", "tools"],
+    ["feedback", "survey", "writing", "followups", "threads", "tools"],
     FACE,
 ]
 

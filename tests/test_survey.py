@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from conftest import Quoth
-from quoth import Library, digest, llm, mentions, survey, wanted, writing
+from quoth import Library, llm, survey, writing
 from quoth.ingest.split import shown
-from quoth.reading import Budget
+from quoth.survey import digest, mentions, wanted
+from quoth.survey.reading import Budget
 from quoth.testing import Fault, ScriptedEndpoint
 from quoth.types import Answer, Cited, Filters, Progress, Written
 from quoth.words import analysis

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import httpx2
 from pydantic_ai import Agent, NativeOutput, PromptedOutput
-from pydantic_ai.exceptions import AgentRunError
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles import merge_profile
@@ -18,7 +17,7 @@ from pydantic_ai.providers import anthropic, openai, openai_compatible
 from pydantic_ai.settings import ModelSettings
 
 from quoth.errors import ModelError
-from quoth.llm.failures import in_words, may_lack_form
+from quoth.llm.failures import FAILURES, in_words_of, is_refusal, may_lack_form
 from quoth.llm.form import TOLD, Prose, written
 from quoth.llm.names import OPENAI_HOST, Where
 from quoth.types import Usage, Written
@@ -88,8 +87,8 @@ class EndpointModel:
                 done = await Agent(model, instructions=system, retries=0).run(prompt, model_settings=settings)
         except TimeoutError:
             raise self._late() from None
-        except AgentRunError as error:
-            raise in_words(error, self._place) from error
+        except FAILURES as error:
+            raise in_words_of(error, self._place) from error
         return done.output.strip(), self._usage(done.usage)
 
     async def close(self) -> None:
@@ -97,28 +96,32 @@ class EndpointModel:
 
     async def _write(self, system: str, prompt: str, queue: asyncio.Queue[Written | Usage | Exception]) -> None:
         """Put every sentence into the queue, and at the end the usage or the error."""
-        said = 0
+        said, in_words, refused = 0, self._in_words, False
         # one system message: some templates know no second one
         system = f"{system}\n{TOLD}"
         try:
             settings = self._settings(system, prompt, LONGEST_ANSWER)
             while True:
                 try:
-                    async with aclosing(self._stream(system, prompt, settings)) as items:
+                    async with aclosing(self._stream(system, prompt, settings, in_words)) as items:
                         async for item in items:
+                            # who refused the schema refuses it every time; one bad answer says nothing of the next
+                            self._in_words = self._in_words or refused
                             said += isinstance(item, Written)
                             queue.put_nowait(item)
                     return
-                except AgentRunError as error:
-                    if said or self._in_words or not may_lack_form(error):
-                        raise in_words(error, self._place) from error
-                    self._in_words = True
+                except FAILURES as error:
+                    if said or in_words or not may_lack_form(error):
+                        raise in_words_of(error, self._place) from error
+                    in_words, refused = True, is_refusal(error)
         except Exception as error:
             queue.put_nowait(error)
 
-    async def _stream(self, system: str, prompt: str, settings: ModelSettings) -> AsyncGenerator[Written | Usage, None]:
+    async def _stream(
+        self, system: str, prompt: str, settings: ModelSettings, in_words: bool
+    ) -> AsyncGenerator[Written | Usage, None]:
         async with self._model() as model:
-            output = self._output(not model.profile.get("supports_json_schema_output", False))
+            output = self._output(in_words or not model.profile.get("supports_json_schema_output", False))
             agent = Agent(model, output_type=output, instructions=system, retries=0)
             async with agent.run_stream(prompt, model_settings=settings) as result:
                 whole = 0
@@ -134,7 +137,7 @@ class EndpointModel:
 
     def _output(self, in_words: bool) -> NativeOutput[Prose] | PromptedOutput[Prose]:
         """The form as a schema that the endpoint enforces, or as the system prompt tells it alone."""
-        if in_words or self._in_words:
+        if in_words:
             return PromptedOutput(Prose, template=False)
         # bounds are not part of what OpenAI calls strict, and elsewhere they matter more
         return NativeOutput(Prose, template=False, strict=True if self._place.host == OPENAI_HOST else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx2
 from pydantic_ai.exceptions import (
     AgentRunError,
     ContentFilterError,
@@ -18,6 +19,7 @@ from pydantic_ai.exceptions import (
     ModelTimeoutError,
     OutputTokenLimitExceeded,
     UnexpectedModelBehavior,
+    UserError,
 )
 
 from quoth.errors import ModelError, QuothError
@@ -27,18 +29,27 @@ LONGEST = 300
 """Characters of a server's own words that are repeated."""
 
 
-def may_lack_form(error: AgentRunError) -> bool:
+FAILURES = (AgentRunError, UserError, httpx2.HTTPError, httpx2.InvalidURL)
+"""What Pydantic AI and the connection below it raise."""
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an endpoint said that it does not take a request of this kind."""
+    return isinstance(error, ModelHTTPError) and error.status_code in (400, 415, 422, 501)
+
+
+def may_lack_form(error: Exception) -> bool:
     """Whether an endpoint may have failed only because it was asked for JSON of a schema."""
     if isinstance(error, ModelAuthenticationError | ModelNotFoundError | ModelContextWindowExceededError):
         return False
     if isinstance(error, ContentFilterError | OutputTokenLimitExceeded):
         return False
-    if isinstance(error, ModelHTTPError) and error.status_code in (400, 415, 422, 500, 501):
+    if is_refusal(error) or (isinstance(error, ModelHTTPError) and error.status_code == 500):
         return True
     return isinstance(error, ModelRequestRejectedError) or type(error) is UnexpectedModelBehavior
 
 
-def in_words(error: AgentRunError, place: Where) -> QuothError:
+def in_words_of(error: Exception, place: Where) -> QuothError:
     """The failure as a sentence with what to do next."""
     who = f"{place.model} at {place.host}"
     cause: BaseException | None = error
@@ -71,6 +82,8 @@ def in_words(error: AgentRunError, place: Where) -> QuothError:
             return ModelError(f"{who} did not come to an end", "choose another model")
         case ModelAPIError():
             return ModelError(f"{who} answered with an error: {_short(error)}", "see what its log says")
+    if isinstance(error, httpx2.HTTPError | httpx2.InvalidURL):
+        return ModelError(f"{who} cannot be spoken with: {error}", "check its address: quoth models")
     return ModelError(f"{who} did not answer in the form that it was asked for", "choose another model")
 
 

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quoth import exact, mentions, wanted
+from quoth import exact
 from quoth.asking import Asked
 from quoth.catalog import whole
 from quoth.library import Library
 from quoth.query import merged
+from quoth.survey import mentions, wanted
 from quoth.types import Filters, Progress, Watcher
 
 if TYPE_CHECKING:
-    from quoth.mentions import Word
+    from quoth.survey.mentions import Word
     from quoth.types import Ids
 
 

@@ -16,19 +16,20 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from quoth import exact, wanted
+from quoth import exact
 from quoth.asking import Asked, Documents, claims, clean, quote, understood
 from quoth.catalog import FoundPassage, whole
 from quoth.catalog.whole import Entry
 from quoth.errors import QuothError, UsageError
 from quoth.library import Library, unwatched
-from quoth.matched import Matched, matched
 from quoth.query import parse
-from quoth.reading import Budget, Read, read
+from quoth.survey import wanted
+from quoth.survey.matched import Matched, matched
+from quoth.survey.reading import Budget, Read, read
 from quoth.types import Answer, Claim, Filters, Hit, LanguageModel, Quote, Searched, Watcher
 
 if TYPE_CHECKING:
-    from quoth.mentions import Word
+    from quoth.survey.mentions import Word
 
 T = TypeVar("T")
 
@@ -219,7 +220,7 @@ def _narrowings(filters: Filters, known: tuple[str, ...]) -> list[str]:
 
 def _nothing(library: Library, found: Matched) -> list[str]:
     """Why nothing was found, where more can be said than that."""
-    from quoth import mentions
+    from quoth.survey import mentions
 
     parts = library._parts
     if found.wanted.filters == Filters() and (emptied := exact.emptied(parts, found.filters)):
@@ -270,10 +271,10 @@ def _listed(library: Library, found: Matched, most: int) -> tuple[tuple[Quote, .
 
 def _best(passage: FoundPassage, words: Sequence[Word]) -> tuple[int, int]:
     """The sentence of a passage that has most of the words, the first of several; offsets in the document."""
-    from quoth import mentions
     from quoth.answer.sentences import bare, is_heading, sentences
-    from quoth.digest import standing
     from quoth.ingest.split import shown
+    from quoth.survey import mentions
+    from quoth.survey.digest import standing
     from quoth.words import analysis
 
     text, alone = passage.text, frozenset(standing(passage))
@@ -300,7 +301,7 @@ def verified(library: Library, passage: FoundPassage, span: tuple[int, int]) -> 
 
 def _digested(library: Library, found: Matched, read: str, watch: Watcher) -> _Words:
     """The sentences of a digest as quotes, and how they were chosen."""
-    from quoth.digest import digest
+    from quoth.survey.digest import digest
 
     parts, towards = library._parts, None
     within = exact.within(parts, found.filters) if found.saying is None else found.saying
