@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from quoth import Library, threads
+from quoth import Library, threads, writing
 from quoth.errors import NotFound, ReadOnly, TooNew, UsageError
 from quoth.parts import Parts
 from quoth.types import Answer, Claim, Filters, Quote, Searched
@@ -262,6 +262,22 @@ def test_a_file_that_moved_is_forgotten_from_threads_by_its_new_name(library: Li
     assert (done.found_after, done.shared) == (0, 0)
     assert threads.every(library) == []
     assert b"roof.txt" not in bytes_of(library)
+
+
+def test_a_list_of_documents_goes_with_each_of_them(library: Library, notes: Path) -> None:
+    """A question about everything is answered with titles and names of files, without their folders."""
+    whole = threads.create(library).id
+    answer = writing.ask(library, "List all text files", wish=writing.Wish(everything=True, noted=False))
+    assert "roof.txt" in answer.text + "".join(one.text for one in answer.claims)
+    threads.append(library, whole, "list all", dataclasses.replace(answer, quotes=(), also=()))
+    other = threads.create(library).id
+    threads.append(
+        library, other, "?", made("my-garden.md, sunroof.txt, roof.txt.bak and roof.txtual are no files of yours.")
+    )
+    (notes / "house" / "roof.txt").rename(notes / "attic.txt")
+    library.sync()
+    library.forget(notes / "attic.txt")
+    assert [one.id for one in threads.every(library)] == [other]
 
 
 def test_a_name_that_only_begins_like_a_forgotten_one_stays(library: Library, notes: Path) -> None:

@@ -20,6 +20,8 @@ FIELDS = ("document", "path")
 """Under these names a record names documents."""
 LONGEST = 1_000
 """Characters of a path that is recognised in a sentence."""
+FILE = re.compile(r"\w\.\w{1,8}\b")
+"""What the name of a file looks like in a sentence."""
 BOUNDARY = re.compile(r"(?!\w|[.-]\w)")
 """Where a path in a sentence may end."""
 
@@ -171,7 +173,15 @@ def _named(catalog: Catalog, record: Mapping[str, object], *texts: str) -> set[b
     for path in mentioned - found:
         if catalog.connection.execute("select 1 from documents where path = ? limit 1", [path]).fetchone():
             found.add(path)
+    if FILE.search(said):  # a list of documents names them without their folders
+        found |= {os.fsencode(path) for path in catalog.paths() if _holds(said, path.rpartition(os.sep)[2])}
     return found
+
+
+def _holds(text: str, name: str) -> bool:
+    """Whether the name of a file stands in a text, and not as a part of a longer one."""
+    at = text.find(name) if "." in name else -1
+    return at >= 0 and re.search(rf"(?<![\w.-]){re.escape(name)}{BOUNDARY.pattern}", text[max(0, at - 1) :]) is not None
 
 
 def _said(record: Mapping[str, object]) -> tuple[set[str], str]:
