@@ -108,6 +108,18 @@ def test_an_endpoint_that_knows_no_schema_is_asked_in_words() -> None:
         assert '"sentences"' in without["messages"][0]["content"]  # type: ignore[index]
 
 
+def test_a_refused_schema_is_remembered_and_one_bad_answer_is_not() -> None:
+    async def twice(name: str) -> None:
+        model = llm.open(name, context=8_192)
+        for _ in range(2):
+            assert [item async for item in model.sentences("s", "p")][:-1] == list(ANSWER)
+
+    for first, schemas in ((Fault("no schema"), [True, False, False]), ("no JSON", [True, False, True])):
+        with ScriptedEndpoint(first, ANSWER) as endpoint:
+            asyncio.run(twice(endpoint.name))
+            assert ["response_format" in one for one in endpoint.asked] == schemas
+
+
 def test_a_busy_endpoint_is_asked_again() -> None:
     with ScriptedEndpoint(Fault("busy"), ANSWER) as endpoint:
         assert everything(endpoint.name)[:-1] == list(ANSWER)
