@@ -26,7 +26,7 @@ class Config:
                    or the path of a GGUF file
     llm_key        the key of its endpoint
     llm_context    tokens that it takes, prompt and answer together (0 asks the endpoint, or takes 8,192)
-    llm_timeout    seconds that a whole answer may take
+    llm_timeout    seconds that one request to it may take; an answer needs one, at most two
     llm_price_in   US dollars for a million tokens read
     llm_price_out  US dollars for a million tokens written
     host, port     where `quoth serve` listens
