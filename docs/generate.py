@@ -296,6 +296,88 @@ def searching() -> str:
     return table(head, rows) + run_line(record, "searching")
 
 
+def serving() -> str:
+    """How a server answers people, and what it is beside the least that serves a library."""
+    if not is_measured("serving"):
+        return "Not measured yet: `make bench`.\n"
+    record = result("serving")
+    rows = []
+    for server in record["servers"]:
+        for askers in (1, 2, 8):
+            measured = [server[f"{askers} askers"][kind] for kind in ("cold", "warm")]
+            rows.append(
+                [
+                    server["server"],
+                    askers,
+                    *(f"**{one['ms']['p50']:.0f}** / {one['ms']['p99']:.0f}" for one in measured),
+                    *(f"{one['a second']:.0f}" for one in measured),
+                    " / ".join(f"{one['cpu ms']:.0f}" for one in measured),
+                ]
+            )
+    head = ["server", "askers", "new questions, ms p50 / p99", "asked before", "a second, new", "before"]
+    return (
+        table([*head, "CPU ms an answer, new / before"], rows)
+        + "\n"
+        + table(["beside that", ""], beside_serving(record))
+        + run_line(record, "serving")
+    )
+
+
+def beside_serving(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What else was measured of the server."""
+    more, added, ours = record["overhead"], record["adding"], record["servers"][0]
+    over, page, memory = more["quoth"]["ms more"], ours["page"], ours["memory"]["server"]
+    bare = more["bare FastAPI"]["ms more"]
+    children = sum(one["anonymous"] for one in added["memory"]["children"])
+    return [
+        ("start to ready", f"{record['start']['ready seconds']['median']:.2f} s"),
+        ("SIGTERM to end", f"{record['start']['end seconds']['median']:.2f} s"),
+        (
+            "more than `Library.ask`, p50 / p99",
+            f"**{over['p50']:.1f}** / {over['p99']:.1f} ms; bare FastAPI {bare['p50']:.1f} ms",
+        ),
+        ("answers equal to those of `Library.ask`", f"{more['quoth']['equal answers']} of {more['questions']}"),
+        (
+            "first view of the page",
+            f"{page['bytes'] / 1000:.0f} KB in {page['requests']} requests, **{page['ms']['p50']:.0f}** ms",
+        ),
+        ("memory after the questions", f"{memory['resident']} MiB, {memory['anonymous']} of them anonymous"),
+        (
+            f"while {added['files']:,} files are added and eight ask",
+            f"`/healthz` p99 **{added['healthz ms']['p99']:.0f}** ms; answers p50 {added['answer ms']['p50']:.0f} ms,"
+            f" p99 {added['answer ms']['p99']:.0f} ms; a stream was silent {added['silent ms']['max']:.0f} ms at most",
+        ),
+        (
+            "of the adding by then",
+            f"{added['files read']:,} files read in {added['seconds']:.0f} s; children hold {children} MiB, anonymous",
+        ),
+    ]
+
+
+def followups() -> str:
+    """How far follow-up questions lead to their passages, as asked and completed."""
+    if not is_measured("followups"):
+        return "Not measured yet: `make bench`.\n"
+    record = result("followups")
+    names = {"raw": "the question as asked", "completed": "**completed by Quoth's rules**",
+             "previous": "the question before in front", "all": "all questions before in front"}  # fmt: skip
+    rows = []
+    for way, name in names.items():
+        line: list[object] = [name]
+        for half in ("chosen_on", "held_out"):
+            found = record[half][way]
+            line.append(f"{found['nDCG@10']:.3f}")
+            beside = found.get("nDCG@10 - raw")
+            low_high = beside and ", ".join(f"{one:+.3f}" for one in beside["interval"])
+            told = beside and f"{beside['difference']:+.3f} [{low_high}], {beside['better']} / {beside['worse']}"
+            line.append(told or "")
+        rows.append(line)
+    count = {half: record[half]["questions"] for half in ("chosen_on", "held_out")}
+    head = ["nDCG@10", f"rules chosen on: {count['chosen_on']} questions", "− as asked, better / worse",
+            f"held out: {count['held_out']} questions", "− as asked, better / worse"]  # fmt: skip
+    return table(head, rows) + run_line(record, "followups")
+
+
 def watch() -> str:
     """How soon a change is in the answers."""
     if not is_measured("watch"):
@@ -370,6 +452,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "risk": risk,
     "start": start,
     "searching": searching,
+    "serving": serving,
+    "followups": followups,
     "adding": adding,
     "adding-beside": adding_beside,
     "crash": crash,

@@ -209,9 +209,9 @@ def depends(question: str) -> bool:
 @cache
 def _grammar() -> frozenset[str]:
     """Words that every question may have, in the languages in which we know them."""
-    from quoth.answer.question import _STOP
+    from quoth.answer.question import STOP
 
-    return _STOP
+    return STOP
 
 
 def _words(text: str) -> list[str]:

@@ -326,3 +326,12 @@ def test_tokens_open_a_server_that_only_reads(guarded: Served) -> None:
         assert client.get("/api/me", headers=token(guarded, "expired")).status_code == 401
         login = client.post("/api/login", json={"name": "Rita", "password": PASSWORD})
         assert (login.status_code, login.json()["type"]) == (409, "urn:quoth:read-only")
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+def test_a_proxy_does_not_make_everybody_owner(server: Served, guarded: Served, header: str) -> None:
+    refused = httpx.get(f"{server.address}/api/status", headers={header: "203.0.113.9"})
+    assert refused.status_code == 403
+    assert "proxy" in refused.json()["detail"]
+    allowed = {header: "203.0.113.9"} | token(guarded, "ask")
+    assert httpx.get(f"{guarded.address}/api/status", headers=allowed).status_code == 200

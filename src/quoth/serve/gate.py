@@ -33,6 +33,8 @@ OPEN = ("/healthz", "/readyz", "/login", "/api/login", "/web/", "/favicon.ico")
 """What anybody may ask for: the beginnings of paths that end in "/", whole paths else."""
 PROGRAMS = ("/api/", "/v1/", "/mcp")
 """What programs use, also those of the page: nothing that a browser goes to from another site."""
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+"""Headers by which a proxy gives itself away."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 MOST_BODY = 4 * MIB
 """Bytes of a request that is no upload."""
@@ -151,6 +153,11 @@ class Gate:
         """Whoever asks, as far as it is known."""
         server = self.server
         if server.bound.open and not await server.needed():
+            if any(one in headers for one in FORWARDED):
+                raise Refused(
+                    403, "a proxy passes on what others ask, and this library has neither tokens nor people",
+                    "quoth people add NAME --role owner, or: quoth token new --scope ask --name NAME",
+                )  # fmt: skip
             return EVERYBODY
         kind, _, secret = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
