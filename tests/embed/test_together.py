@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import numpy as np
 import pytest
@@ -60,6 +61,12 @@ def test_every_thread_gets_the_vectors_of_its_own_texts(encoder: PackagedEncoder
     assert not model._asleep
 
 
+def all_wait(model: Together) -> bool:
+    """Whether the rows of eight threads wait, and the threads too: for no request is idle."""
+    with model._lock:
+        return sum(map(len, model._waiting.values())) == len(model._asleep) == 8
+
+
 def test_rows_of_several_threads_share_an_inference(
     encoder: PackagedEncoder, model: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,8 +88,8 @@ def test_rows_of_several_threads_share_an_inference(
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(ask) for _ in range(8)]
         ready.wait()
-        while sum(map(len, model._waiting.values())) < 8 or len(model._asleep) < 8:
-            pass  # no request is idle, so all of them wait
+        while not all_wait(model):
+            sleep(0.01)
         with model._lock:
             model._idle.extend(requests)
             model._wake(model._asleep[0])
