@@ -59,7 +59,6 @@ bench: $(VENV)/.dev  ## measure, beside peers, into benchmarks/results/
 	$(BIN)/python benchmarks/start.py --library $(BENCH)/library --json benchmarks/results/start.json
 	$(BIN)/python benchmarks/searching.py --library $(BENCH)/library --keep $(BENCH)/searching --json benchmarks/results/searching.json
 	$(BIN)/python benchmarks/serving.py --library $(BENCH)/library --questions $(QUOTH_DATA)/library/questions_10q.jsonl.gz --json benchmarks/results/serving.json
-	$(BIN)/python benchmarks/serving.py --library $(BENCH)/library --json benchmarks/results/serving.json
 	$(BIN)/python benchmarks/followups.py --json benchmarks/results/followups.json
 	$(BIN)/python benchmarks/watch.py --data $(QUOTH_DATA)/library --json benchmarks/results/watch.json
 	$(BIN)/python benchmarks/evaluating.py --data $(addprefix $(QUOTH_DATA)/retrieval/,scifact cranfield cisi feedbackqa legalsummarization xquad-en) --json benchmarks/results/evaluating.json

@@ -70,9 +70,9 @@ class Seen:
         assert self.elsewhere == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests."""
+    """One Chromium for the tests of a module: while it lives, no other event loop may run in this thread."""
     if not CHROMIUM:
         pytest.skip("no Chromium is installed: apt-get install chromium, or name one in $CHROMIUM")
     from playwright.sync_api import sync_playwright

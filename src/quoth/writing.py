@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
@@ -140,7 +140,7 @@ def ask(
         assert answer is not None, "a stream ends with Done"
         return answer
 
-    return asyncio.run(last())
+    return asyncio.run(last()) if model else _unwaited(last())
 
 
 # -- inside ----------------------------------------------------------------------------------------
@@ -216,6 +216,17 @@ async def _over_all(
         for claim in final.claims if final.usage else ():
             yield Said(claim, final.quotes)
     yield Done(await run(_noted, library, final) if wish.noted else final)
+
+
+def _unwaited(steps: Coroutine[object, None, T]) -> T:
+    """What steps return that wait for nothing: without an event loop, which would open a pair of sockets."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    steps.close()
+    raise AssertionError("without a model nothing is waited for")
 
 
 async def _here(function: Callable[..., T], /, *arguments: object) -> T:
