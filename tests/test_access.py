@@ -274,6 +274,15 @@ def test_threads_go_with_whoever_has_them(library: Library) -> None:
     assert [one.person for one in threads.every(library)] == ["Ada"]
 
 
+def test_the_threads_of_a_token_are_not_those_of_the_next_one_of_its_name(library: Library) -> None:
+    access.new_token(library, "Scanner", "ask")
+    threads.create(library, "Scanner", "its own")
+    threads.create(library, "other", "another's")
+    access.revoke(library, "scanner")
+    access.new_token(library, "Scanner", "ask")
+    assert [one.person for one in threads.every(library)] == ["other"]
+
+
 @pytest.mark.parametrize("call", ["remove_person", "set_role", "set_password"])
 def test_nobody_is_not_found(library: Library, call: str) -> None:
     values = {"remove_person": (), "set_role": ("owner",), "set_password": (WORDS,)}[call]

@@ -102,7 +102,7 @@ def tokens(library: Library) -> list[Token]:
 
 
 def revoke(library: Library, name: str) -> None:
-    """Let nobody in by this token any more."""
+    """Let nobody in by this token any more; its threads go with it."""
     if not rows.remove_token(library._parts.catalog, name):
         raise NotFound(f"there is no token {name}", "quoth token list")
 

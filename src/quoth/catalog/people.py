@@ -203,9 +203,12 @@ def add_token(catalog: Catalog, one: TokenRow) -> bool:
 
 @checked
 def remove_token(catalog: Catalog, name: str) -> bool:
-    """Take a token out; whether there was one of this name."""
+    """Take a token out with its threads, which the next of this name would have; whether there was one."""
     with catalog.writing(aside=True) as connection:
-        return connection.execute("delete from tokens where key = ?", [key(name)]).rowcount > 0
+        row = connection.execute("delete from tokens where key = ? returning name", [key(name)]).fetchone()
+        if row is not None:
+            connection.execute("delete from threads where person = ?", [row[0]])
+        return row is not None
 
 
 def token_used(catalog: Catalog, secret: bytes, now: float) -> None:
