@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -148,3 +149,23 @@ def test_show_by_an_end_that_two_documents_share(notes: Path, tmp_path: Path) ->
         with pytest.raises(NotFound, match=r"2 documents end in garden\.md"):
             library.show("garden.md")
         assert library.show("recipes/garden.md").text == "Herbs.\n"
+
+
+@pytest.mark.parametrize("fate", ["moved", "deleted", "replaced"])
+def test_a_library_that_goes_while_it_is_open_is_said_to_be_gone(notes: Path, tmp_path: Path, fate: str) -> None:
+    place = tmp_path / "library"
+    with Library.open(place) as library:
+        library.add([notes])
+        assert library.ask("What did the roof cost?").answered
+        if fate == "deleted":
+            shutil.rmtree(place)
+        else:
+            place.rename(tmp_path / "elsewhere")
+        if fate == "replaced":
+            Library.open(place).close()
+        for call in (
+            lambda: library.ask("What did the roof cost?"), lambda: library.search("roof"), library.status,
+            lambda: library.add([notes]), lambda: library.remove(notes),
+        ):  # fmt: skip
+            with pytest.raises(LibraryError, match="was moved, deleted or replaced while it was open"):
+                call()

@@ -137,8 +137,8 @@ def claims(quotes: Sequence[Quote]) -> tuple[Claim, ...]:
     return tuple(Claim(one.text, (number,)) for number, one in enumerate(quotes, 1))
 
 
-def note(catalog: Catalog, made: Answer) -> Answer:
-    """The answer with its number in the journal, where the question and what was shown for it are entered."""
+def note(catalog: Catalog, made: Answer, person: str = "") -> Answer:
+    """The answer with its number in the journal, where the question and what was shown, and to whom, are entered."""
     asked = {"question": made.question, "answered": made.answered, "confidence": made.confidence}
     if made.usage:
         asked["model"] = made.usage.model
@@ -148,7 +148,7 @@ def note(catalog: Catalog, made: Answer) -> Answer:
     ]
     if not journal.append(catalog, "asked", made.recipe, asked | {"seconds": round(made.seconds, 4)}):
         return made
-    shown = {"question": made.question, "quotes": places[0], "also": places[1]}
+    shown = {"question": made.question, "quotes": places[0], "also": places[1]} | ({"person": person} if person else {})
     return replace(made, entry=journal.append(catalog, "shown", made.recipe, shown))
 
 

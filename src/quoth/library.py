@@ -398,9 +398,10 @@ class Library:
         recipe: Recipe | None = None,
         noted: bool = True,
         plain: bool = False,
+        person: str = "",
         watch: Watcher = unwatched,
     ) -> tuple[Answer, Explanation]:
-        """An answer, and how it came about. `noted` enters it in the journal, if the library keeps one.
+        """An answer, and how it came about. `noted` enters it in the journal, if the library keeps one, as `person`'s.
 
         The question may hold operators as that of `search`, unless it is `plain`.
         """
@@ -408,7 +409,7 @@ class Library:
         asked.notes.extend(self._look_after(watch))
         # the encoder may have been changed since the last question, so the recipe is asked for now
         made, explanation = explained(self._parts, asked, recipe or self.recipe())
-        return (note(self._parts.catalog, made) if noted else made), explanation
+        return (note(self._parts.catalog, made, person) if noted else made), explanation
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -428,6 +429,7 @@ class Library:
         if self._parts.readonly:
             hint = "copy it to a writable folder, or choose another with --library"
             raise ReadOnly(f"the library in {self._parts.folder} is on a read-only disk", hint)
+        self._parts.check_there()
 
     def _sync(self, sources: Sequence[Source], options: Options, watch: Watcher, places: Sequence[str] = ()) -> Report:
         from quoth import sync as synced

@@ -41,6 +41,7 @@ class Parts:
         if not readonly:
             _create(folder)
         self.catalog = Catalog(folder / "catalog.sqlite", readonly)
+        self._identity = self._on_disk()
         self._named = bool(encoder)
         self.encoder_spec = encoder or self.catalog.get("encoder") or "minilm"
 
@@ -79,11 +80,27 @@ class Parts:
         return [TurboVectors(one, dimensions(one)) for one in others]
 
     def follow(self) -> None:
-        """Take up the encoder that counts now, which another process may have changed."""
+        """Take up the encoder that counts now, which another process may have changed. Raises as `check_there`."""
+        self.check_there()
         spec = self.catalog.get("encoder")
         if spec and spec != self.encoder_spec and not self._named:
             self.reopen("vectors", "encoder")
             self.encoder_spec = spec
+
+    def check_there(self) -> None:
+        """Raise `LibraryError` where the files that are open are not those of the folder any more."""
+        if self._on_disk() != self._identity:
+            raise LibraryError(
+                f"the library in {self.folder} was moved, deleted or replaced while it was open", "open it anew"
+            )
+
+    def _on_disk(self) -> tuple[int, int] | None:
+        """What the file system knows the catalog by, None where there is none."""
+        try:
+            found = self.catalog.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def missing(self) -> list[str]:
         """Which indexes a library with passages lacks: "words", "vectors"."""

@@ -117,10 +117,11 @@ class Catalog:
             yield connection
             if not aside:
                 connection.execute("update meta set value = value + 1 where key = 'generation'")
+            connection.execute("commit")
         except BaseException:
-            connection.execute("rollback")
+            if connection.in_transaction:  # a full disk may have ended it
+                connection.execute("rollback")
             raise
-        connection.execute("commit")
 
     # -- small facts ---------------------------------------------------------------------------
 
