@@ -42,6 +42,15 @@ def test_a_question_and_what_was_shown_are_entered_with_their_recipe(library: Li
         feedback.rate(library, "right", 9)
 
 
+def test_a_person_rates_what_was_shown_to_them(library: Library) -> None:
+    hers = library.explain("When is the boiler serviced?", person="Ada")[0]
+    his = library.explain("When were the tomatoes planted?", person="Bob")[0]
+    assert feedback.rate(library, "right", person="Ada").id == hers.entry
+    with pytest.raises(NotFound, match="no answer of the number"):
+        feedback.rate(library, "wrong", entry=his.entry, person="Ada")
+    assert feedback.rate(library, "wrong", entry=hers.entry).id == hers.entry  # the owner of the files may
+
+
 def test_evaluations_are_no_questions_of_people(library: Library) -> None:
     golden.add(library, "When is the boiler serviced?", "each October")
     evaluate(library, golden.questions(library))

@@ -27,9 +27,10 @@ def opened(library: Library, document: Document, start: int, end: int) -> bool:
 def rate(library: Library, rating: Rating, quote: int = 0, *, entry: int = 0, person: str = "") -> Entry:
     """Note that an answer, or its n-th quote, is right or wrong; the entry of the answer that was rated.
 
-    `entry` is `Answer.entry`; without it the last answer is meant. `person` is who says so, where that is known.
+    `entry` is `Answer.entry`; without it the last answer is meant. `person` is who says so, where that is known: of
+    answers to others there is none then.
     """
-    shown = _shown(library, entry)
+    shown = _shown(library, entry, person)
     quotes = shown.record["quotes"]
     if quote and not (isinstance(quotes, list) and 1 <= quote <= len(quotes)):
         count = len(quotes) if isinstance(quotes, list) else 0
@@ -44,23 +45,25 @@ def rate_place(
     library: Library, question: str, document: Document, start: int, end: int, *, entry: int = 0, person: str = ""
 ) -> None:
     """Note that these characters of a document are what answers a question."""
-    shown = _shown(library, entry) if entry else None
+    shown = _shown(library, entry, person) if entry else None
     at = {"document": document.path, "start": start, "end": end}
     record = {"question": question, "shown": shown.id if shown else None, "rating": "place", **at}
     _note(library, library.recipe().hash, record, person)
 
 
-def _shown(library: Library, entry: int) -> Entry:
-    """The answer of this entry, or the last one."""
+def _shown(library: Library, entry: int, person: str) -> Entry:
+    """The answer of this entry, or the last one; to this person, if there is a name."""
     catalog = library._parts.catalog
-    if entry:
-        found = journal.entry(catalog, entry)
-    else:
-        found = next((one for one in reversed(journal.entries(catalog)) if one.kind == "shown"), None)
-    if found is None or found.kind != "shown":
+    some = [journal.entry(catalog, entry)] if entry else reversed(journal.entries(catalog))
+    found = next((one for one in some if one and one.kind == "shown" and _is_of(one, person)), None)
+    if found is None:
         what = f"no answer of the number {entry}" if entry else "no answer to rate"
         raise NotFound(f"the journal holds {what}", 'quoth ask "your question"; quoth journal on')
     return found
+
+
+def _is_of(shown: Entry, person: str) -> bool:
+    return not person or shown.record.get("person") == person
 
 
 def _note(library: Library, recipe: str, record: dict[str, object], person: str) -> None:

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from quoth import recipe, survey
 from quoth.answer import prose
 from quoth.answer.prose import Checked, Stretch
-from quoth.asking import note
+from quoth.asking import LONGEST_QUESTION, note
 from quoth.errors import ModelError, QuothError, UsageError
 from quoth.library import Library, unwatched
 from quoth.types import Answer, Claim, Document, Filters, Hit, LanguageModel, Quote, Usage, Watcher
@@ -32,12 +32,14 @@ class Wish:
     general     the model may say what it knows itself; each such sentence is marked
     everything  go over all documents (True), or never (False), or as the question asks for it (None)
     noted       enter it in the journal, if the library keeps one
+    person      whose question it is, "" where nobody has a name
     """
 
     strict: bool = False
     general: bool = False
     everything: bool | None = None
     noted: bool = True
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ async def stream(
     if wish.strict and wish.general:
         raise UsageError("strict leaves out what no quote carries, general asks for it", "choose one of the two")
     started = time.perf_counter()
-    if survey.wants(question) if wish.everything is None else wish.everything:
+    if survey.wants(question[:LONGEST_QUESTION]) if wish.everything is None else wish.everything:
         async with aclosing(_over_all(library, question, filters, model, wish, run, watch)) as events:
             async for event in events:
                 yield event
@@ -112,7 +114,7 @@ async def stream(
     elif model:
         final = replace(plain, notes=(*plain.notes, "the language model was not asked: no passage is near enough"))
     final = replace(final, seconds=time.perf_counter() - started)
-    yield Done(await run(_noted, library, final) if wish.noted else final)
+    yield Done(await run(_noted, library, final, wish.person) if wish.noted else final)
 
 
 def ask(
@@ -215,7 +217,7 @@ async def _over_all(
         final = await survey.prose(library, known, model, run=run, watch=watch)
         for claim in final.claims if final.usage else ():
             yield Said(claim, final.quotes)
-    yield Done(await run(_noted, library, final) if wish.noted else final)
+    yield Done(await run(_noted, library, final, wish.person) if wish.noted else final)
 
 
 def _unwaited(steps: Coroutine[object, None, T]) -> T:
@@ -234,8 +236,8 @@ async def _here(function: Callable[..., T], /, *arguments: object) -> T:
     return function(*arguments)
 
 
-def _noted(library: Library, answer: Answer) -> Answer:
-    return note(library._parts.catalog, answer)
+def _noted(library: Library, answer: Answer, person: str) -> Answer:
+    return note(library._parts.catalog, answer, person)
 
 
 def _prepared(library: Library, plain: Answer, filters: Filters | None, model: LanguageModel, wish: Wish) -> _Draft:
