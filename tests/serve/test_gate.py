@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.routing import BaseRoute
 
-from quoth import access
+from quoth import access, feedback
 from quoth.config import Config
 from quoth.library import Library
 from quoth.serve.app import create
@@ -182,6 +182,27 @@ def test_people_see_their_own_threads_only(guarded: Served) -> None:
         assert [one["messages"] for one in rita.get("/api/threads").json()["threads"]] == [1]
 
 
+def test_people_rate_their_own_answers_only(guarded: Served) -> None:
+    asked = {"question": "Who services the boiler?"}
+    with guarded.client() as rita, guarded.client() as ed:
+        logged_in(guarded, rita, "Rita")
+        logged_in(guarded, ed, "Ed")
+        entry = rita.post("/api/ask", json=asked, headers=page(guarded)).json()["entry"]
+        theirs = ed.post("/api/ask", json=asked, headers=page(guarded)).json()["entry"]
+        rated = {"rating": "right", "entry": entry}
+        assert ed.post("/api/ratings", json=rated, headers=page(guarded)).status_code == 404
+        assert rita.post("/api/ratings", json=rated, headers=page(guarded)).status_code == 200
+        assert rita.post("/api/ratings", json={"rating": "wrong"}, headers=page(guarded)).status_code == 200
+        completed = ed.post("/v1/chat/completions", headers=page(guarded), json={
+            "model": "quoth", "messages": [{"role": "user", "content": asked["question"]}]})  # fmt: skip
+        assert completed.status_code == 200
+    with Library.open(guarded.library) as library:
+        last = feedback.entries(library, 1)[0]
+        assert last.record["person"] == "Ed"
+        rated_last = [one.record["shown"] for one in feedback.entries(library) if one.kind == "rated"][-1]
+    assert (rated_last, rated_last < theirs) == (entry, True)
+
+
 def test_logging_out_ends_the_session_itself(guarded: Served) -> None:
     with guarded.client() as client:
         logged_in(guarded, client, "Rita")
@@ -201,6 +222,22 @@ def test_guessing_passwords_gets_slow(guarded: Served) -> None:
     assert int(done.headers["retry-after"]) >= 1
 
 
+def test_a_header_gives_nobody_another_address(tmp_path: Path) -> None:
+    notes = write_notes(tmp_path / "notes")
+    with Library.open(tmp_path / "library") as library:
+        access.new_token(library, "program", "ask")
+    with serving(tmp_path / "library", notes, "--no-watch") as served, served.client() as client:
+        codes = [
+            client.post(
+                "/api/login",
+                json={"name": f"nobody {number}", "password": "wrong password"},
+                headers={"X-Forwarded-For": f"203.0.113.{number}"},
+            ).status_code
+            for number in range(access.Attempts.FREE_BY_ADDRESS + 1)
+        ]
+    assert codes[-1] == 429
+
+
 def test_whoever_is_not_logged_in_is_shown_where(guarded: Served) -> None:
     with guarded.client() as client:
         done = client.get("/library?a=b&c=d", headers={"Accept": "text/html"})
@@ -217,7 +254,19 @@ def test_an_odd_cookie_is_nobodys(guarded: Served, cookie: str) -> None:
 # -- hosts and origins -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "192.168.0.1", "["])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:80",
+        "127.0.0.1.evil.example",
+        "192.168.0.1",
+        "[",
+        "localhost:evil.example",
+        "localhost:80/evil",
+        "localhost:",
+    ],
+)
 def test_a_name_that_is_not_ours_is_not_answered_to(server: Served, host: str) -> None:
     with server.client() as client:
         for path in ("/", "/api/status", "/healthz", "/v1/models"):
@@ -234,6 +283,7 @@ FOREIGN = [
     {"Origin": "http://evil.example"},
     {"Origin": "null"},
     {"Origin": "http://127.0.0.1:1"},
+    {"Origin": "http://["},
     {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
     {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
 ]
@@ -246,7 +296,8 @@ def test_a_page_of_another_site_cannot_use_the_server(server: Served, headers: d
         assert client.post("/api/ask", headers=headers, json={"question": "boiler"}).status_code == 403
         assert client.post("/v1/embeddings", headers=headers, json={"input": "boiler"}).status_code == 403
         assert client.post("/mcp", headers=headers, json={}).status_code == 403
-        assert client.get("/api/search?q=boiler", headers=headers).status_code == 403
+        for path in ("/api/search?q=boiler", "/?q=boiler", "/source?path=x", "/web/0/style.css"):
+            assert client.get(path, headers=headers).status_code == 403, path
 
 
 def test_a_link_on_another_site_may_lead_to_the_page(server: Served) -> None:
@@ -255,6 +306,17 @@ def test_a_link_on_another_site_may_lead_to_the_page(server: Served) -> None:
         assert client.get("/", headers=link).status_code == 200
         assert client.get("/api/status", headers=link).status_code == 403
         assert client.post("/login", headers=link, data={"name": "a", "password": "b"}).status_code == 403
+
+
+def test_what_another_site_asks_by_a_link_is_answered_and_not_noted(own: Served) -> None:
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    looked = f"/source?path={own.notes / 'garden.md'}&start=0&end=5"
+    with own.client() as client, Library.open(own.library) as library:
+        assert "Hartmann and Sons" in client.get("/?q=Who services the boiler?", headers=link).text
+        assert client.get(looked, headers=link).status_code == 200
+        assert feedback.entries(library) == []
+        assert client.get("/?q=Who services the boiler?").status_code == client.get(looked).status_code == 200
+        assert [one.kind for one in feedback.entries(library)] == ["asked", "shown", "opened"]
 
 
 @pytest.mark.parametrize("path", ["/", "/api/status", "/api/nothing", "/healthz", "/v1/models", "/api/openapi.json"])

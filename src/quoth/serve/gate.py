@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
@@ -36,6 +37,7 @@ PROGRAMS = ("/api/", "/v1/", "/mcp")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers by which a proxy gives itself away."""
 SAFE = ("GET", "HEAD", "OPTIONS")
+PORT = re.compile(r":[0-9]{1,5}$")
 MOST_BODY = 4 * MIB
 """Bytes of a request that is no upload."""
 DRAINED = 64 * MIB
@@ -112,7 +114,7 @@ class Gate:
         headers = Headers(scope=scope)
         host = self._host(headers)
         self._origin(scope, headers, host)
-        scope.setdefault("state", {})["visitor"] = visitor = await self._visitor(headers)
+        scope["state"]["visitor"] = visitor = await self._visitor(headers)
         path, method = scope["path"], scope["method"]
         if visitor is None and not any(path == one or (one[-1] == "/" and path.startswith(one)) for one in OPEN):
             if method in SAFE and "text/html" in headers.get("accept", "") and not path.startswith(PROGRAMS):
@@ -129,7 +131,7 @@ class Gate:
     def _host(self, headers: Headers) -> str:
         """The host that the request names, which must be ours."""
         named = headers.get("host", "").lower()
-        name = named.rpartition(":")[0] if ":" in named.rpartition("]")[2] else named
+        name = PORT.sub("", named)
         bound = self.server.bound
         if name in bound.names or (bound.numbers and _is_number(name)):
             return named
@@ -137,14 +139,16 @@ class Gate:
         raise Refused(421, "this server does not go by the name in the Host header", hint)
 
     def _origin(self, scope: Scope, headers: Headers, host: str) -> None:
-        """Raise `Refused` when a page of another site is behind a request."""
-        safe, origin = scope["method"] in SAFE, headers.get("origin")
-        from_elsewhere = origin is not None and (origin == "null" or urlsplit(origin).netloc.lower() != host)
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            # somebody may follow a link to the page, and nothing else
+        """Raise `Refused` when a page of another site is behind a request; a link that it leads here by is marked."""
+        origin = headers.get("origin")
+        from_elsewhere = origin is not None and _netloc(origin) != host
+        led = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if led:
+            # somebody may follow a link to the page, and nothing else: no picture, no script, no style either
             going = headers.get("sec-fetch-mode") == "navigate" and not scope["path"].startswith(PROGRAMS)
-            from_elsewhere = from_elsewhere or not (safe and going)
-        if from_elsewhere and (not safe or scope["path"].startswith(PROGRAMS)):
+            from_elsewhere = from_elsewhere or not (scope["method"] in SAFE and going)
+        scope.setdefault("state", {})["led"] = led
+        if from_elsewhere:
             raise Refused(
                 403, "a page of another site sent this request", f"use the page at {self.server.bound.address}"
             )
@@ -167,6 +171,12 @@ class Gate:
             return found
         session = session_of(headers)
         return await server.quick(access.check_session, server.library, session) if session else None
+
+
+def led(request: Request) -> bool:
+    """Whether a page of another site led here: what is asked by its link, nobody asked, so it is not noted."""
+    found: bool = request.state.led
+    return found
 
 
 def session_of(headers: Headers) -> str:
@@ -255,6 +265,14 @@ class _Leaving:
 
 def _unknown(said: str = "a token or a login is needed") -> Refused:
     return Refused(401, said, "quoth token new --name NAME --scope ask", {"WWW-Authenticate": "Bearer"})
+
+
+def _netloc(origin: str) -> str | None:
+    """Host and port of an origin, None where it has none."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 def _is_number(name: str) -> bool:

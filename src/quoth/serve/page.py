@@ -29,7 +29,7 @@ from quoth.serve.asking import Narrowed
 from quoth.serve.problems import status_of
 from quoth.serve.replies import as_json, reply
 from quoth.serve.state import Server, server_of
-from quoth.types import Answer
+from quoth.types import Answer, Filters
 
 router = APIRouter(include_in_schema=False)
 EXAMPLES = 3
@@ -64,7 +64,9 @@ async def ask(
         )
         filters = narrowed.filters()
         async with server.question():
-            made = await server.run(server.library.ask, q, filters)
+            made = await server.run(
+                _made, server.library, q, filters, not gate.led(request), request.state.visitor.name
+            )
     except QuothError as error:
         hint = f"<br><small>{escape(error.hint)}</small>" if error.hint else ""
         said = f'<p class="problem" role="alert">{escape(str(error))}{hint}</p>'
@@ -141,6 +143,10 @@ async def examples(request: Request) -> Response:
     catalog = server.library._parts.catalog
     generation = await server.quick(catalog.get, "generation")
     return reply({"examples": await server.run(_examples, server.library, generation or "")})
+
+
+def _made(library: Library, question: str, filters: Filters, noted: bool, person: str) -> Answer:
+    return library.explain(question, filters, noted=noted, person=person)[0]
 
 
 async def _asking(

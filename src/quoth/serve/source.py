@@ -29,9 +29,9 @@ from quoth.errors import NotFound, ReadError
 from quoth.ingest import images
 from quoth.library import Library
 from quoth.parts import inside
-from quoth.serve import drawing, shell, views
+from quoth.serve import drawing, gate, shell, views
 from quoth.serve.drawing import Sheet
-from quoth.serve.problems import DECLARED
+from quoth.serve.problems import DECLARED, Refused
 from quoth.serve.replies import Named, reply
 from quoth.serve.state import Server, server_of
 from quoth.serve.views import Spot
@@ -54,6 +54,10 @@ DRAWN = 24
 """Pictures that are remembered."""
 DRAWERS = 2
 """Pages that are drawn at once."""
+QUEUE = 64
+"""Calls that draw or wait to; more are turned away."""
+FAILED = 1_000
+"""Failures that are remembered."""
 SCALES = (0.25, 4.0)
 
 
@@ -76,6 +80,10 @@ class Seen:
     boxes: Sequence[Box]
 
 
+_waiting: set[object] = set()
+"""Calls that draw or wait to."""
+_failed: dict[tuple[str, int, int], ReadError] = {}
+"""What cannot be drawn, by path, stamp and page (0 for the sizes of all), so that it costs its time once."""
 PICTURE: dict[int | str, dict[str, object]] = DECLARED | {200: {"content": {"image/*": {}}}}
 Page = Annotated[int, Query(ge=1, le=10**6)]
 Offset = Annotated[int, Query(ge=0, le=10**9)]
@@ -134,7 +142,7 @@ async def source(
         seen = await _seen(server, document, look)
     home = await server.quick(_home, server.library, document.path)
     shown = await server.quick(_article, document, look, seen, home)
-    if first is None and page is None and look.spot.end > start and not server.readonly:
+    if first is None and page is None and look.spot.end > start and not (server.readonly or gate.led(request)):
         await server.quick(feedback.opened, server.library, document, start, look.spot.end)
     if "part" in request.query_params:
         return shell.html(shown)
@@ -157,13 +165,21 @@ async def _seen(server: Server, document: Document, look: Look) -> Seen | str:
         first = look.page or max(1, at - views.SHEETS // 2)
         of, some = await _aside(partial(_sheets, file, document.kind, first, views.SHEETS))
         return Seen(some, of, boxes) if some else "this file has no such page"
-    except (ReadError, NotFound) as error:
+    except (ReadError, NotFound, Refused) as error:
         return f"{error}; this is the text as it was read"
 
 
 async def _aside(work: Callable[[], R]) -> R:
     """What a call returns that waits for another process, while questions go on."""
-    return await asyncio.get_running_loop().run_in_executor(_drawers(), work)
+    if len(_waiting) >= QUEUE:
+        hint = {"Retry-After": "5"}
+        raise Refused(429, "too many pages wait to be drawn", "try again in a few seconds", hint)
+    mine = object()
+    _waiting.add(mine)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_drawers(), work)
+    finally:
+        _waiting.discard(mine)
 
 
 @cache
@@ -202,17 +218,28 @@ def _sheets(path: str, kind: str, first: int, count: int) -> tuple[int, list[She
     return 1, [Sheet(1, frame.width, frame.height, turn)] if first == 1 else []
 
 
+def _once(key: tuple[str, int, int], work: Callable[[], R]) -> R:
+    """What a call gives; a file that failed is not tried again until it changes."""
+    if key in _failed:
+        raise ReadError(str(_failed[key]), _failed[key].hint)
+    try:
+        return work()
+    except ReadError as error:
+        while len(_failed) >= FAILED:
+            _failed.pop(next(iter(_failed)), None)
+        _failed[key] = error
+        raise
+
+
 @lru_cache(DRAWN)
 def _sizes(path: str, stamp: int, first: int, count: int) -> tuple[int, list[Sheet]]:
-    del stamp  # a file that changed is looked at anew
-    return drawing.sheets(path, first, count)
+    return _once((path, stamp, 0), lambda: drawing.sheets(path, first, count))
 
 
 @lru_cache(DRAWN)
 def _picture(path: str, stamp: int, kind: str, page: int, scale: float) -> tuple[str, bytes]:
-    del stamp
     if kind == "pdf":
-        return "image/png", drawing.draw(path, page, scale)
+        return "image/png", _once((path, stamp, page), lambda: drawing.draw(path, page, scale))
     return _image(path)
 
 
