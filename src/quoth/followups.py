@@ -7,6 +7,7 @@ a date, an amount or a name of the kind that the last question has one of, its o
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -111,7 +112,7 @@ def completed(question: str, earlier: Sequence[str]) -> str:
 
 async def completed_by(model: LanguageModel, question: str, earlier: Sequence[str]) -> str:
     """The question as a language model completes it, or as `completed` does where it cannot."""
-    plain = completed(question, earlier)
+    plain = await asyncio.to_thread(completed, question, earlier)
     if not earlier:
         return plain
     talk = "\n".join(f"{number}. {' '.join(one.split())}" for number, one in enumerate([*earlier[-6:], question], 1))

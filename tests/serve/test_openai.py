@@ -408,6 +408,22 @@ def test_what_cannot_be_embedded_is_refused(client: OpenAI, options: dict[str, o
         client.embeddings.create(model="minilm", **options)  # type: ignore[call-overload]
 
 
+def test_half_a_character_cannot_be_embedded(server: Served) -> None:
+    body = b'{"model": "minilm", "input": ["a", "\\ud800"]}'
+    done = httpx.post(f"{server.address}/v1/embeddings", content=body, headers={"Content-Type": "application/json"})
+    assert done.status_code == 400
+    assert done.json()["error"]["message"].startswith("input 1 holds half a character")
+
+
+def test_a_long_conversation_is_cut_to_what_is_used(server: Served) -> None:
+    long = "What does the boiler need? " + "word " * 20_000
+    messages = [{"role": "user", "content": long}] * 20 + [{"role": "user", "content": "and who services it?"}]
+    done = httpx.post(
+        f"{server.address}/v1/chat/completions", json={"model": "quoth", "messages": messages}, timeout=60
+    )
+    assert done.status_code == 200
+
+
 def test_dimensions_that_vectors_have_are_fine_and_other_models_are_not(client: OpenAI) -> None:
     assert len(client.embeddings.create(model="minilm", input="a", dimensions=384).data[0].embedding) == 384
     with pytest.raises(openai.NotFoundError, match="there is no model 'text-embedding-3-small' here"):

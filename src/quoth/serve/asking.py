@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from quoth import commands, threads, writing
-from quoth.errors import QuothError, Stopped
+from quoth.asking import LONGEST_QUESTION
+from quoth.errors import QuothError, Stopped, UsageError
 from quoth.followups import completed, completed_by
 from quoth.query import day
 from quoth.serve.problems import problem, unexpected
@@ -27,6 +28,8 @@ PING = 15.0
 """Seconds of silence after which a stream says that it is alive."""
 OFTEN = 0.25
 """Seconds between two events that tell how far a long answer is."""
+EARLIEST, LATEST = -62_000_000_000, 253_000_000_000
+"""POSIX seconds of a filter: within the years 5 and 9987."""
 MOST = 100
 """Entries of one filter."""
 Text = Annotated[str, Field(max_length=4_096)]
@@ -115,10 +118,13 @@ async def search(
 
 def moment(given: float | str | None) -> float | None:
     """A time in POSIX seconds, or the start of a day, month or year."""
-    if not isinstance(given, str):
-        return given
-
-    return float(given) if given.replace(".", "", 1).isdecimal() and len(given) > 4 else day(given)
+    if isinstance(given, str):
+        if len(given) <= 4 or not given.replace(".", "", 1).isdecimal():
+            return day(given)
+        given = float(given)
+    if given is not None and not EARLIEST <= given <= LATEST:
+        raise UsageError(f"{given:g} seconds from 1970 on are in no year that a calendar has", "write it as 2024-01-31")
+    return given
 
 
 # -- events ----------------------------------------------------------------------------------------
@@ -129,14 +135,14 @@ Event = tuple[str, Mapping[str, object]]
 
 async def _events(server: Server, body: Question, filters: Filters, person: str) -> AsyncGenerator[Event, None]:
     """The events of one question; the last one is its answer."""
-    wish = writing.Wish(body.strict, body.general, body.everything)
+    wish = writing.Wish(body.strict, body.general, body.everything, person=person)
     model = server.model if body.model else None
     async with server.question():
         asked = body.question
         if body.thread is not None:
             before = await server.quick(threads.messages, server.library, body.thread, person)
-            earlier = [one.question for one in before]
-            asked = await completed_by(model, asked, earlier) if model else completed(asked, earlier)
+            asked, earlier = asked[:LONGEST_QUESTION], [one.question[:LONGEST_QUESTION] for one in before]
+            asked = await (completed_by(model, asked, earlier) if model else server.run(completed, asked, earlier))
         ahead = Ahead()
         made = writing.stream(
             server.library, asked, filters, model=model, wish=wish, run=server.run, watch=ahead.watch

@@ -238,7 +238,7 @@ def uri(path: str) -> str:
 
 
 async def _resources(shelf: Shelf, cursor: str | None) -> mcp.ListResourcesResult:
-    if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 12):
+    if cursor is not None and not _is_count(cursor):
         raise MCPError(mcp.INVALID_PARAMS, "there is no such page; list from the beginning")
     start = int(cursor or 0)
     total, found = await _told(
@@ -275,14 +275,18 @@ def _text(library: Library, address: str) -> str:
         raise NotFound(f"there is no document at {address}", "resources/list names them")
     wanted = parse_qs(query, keep_blank_values=True)
     numbers = [value for values in wanted.values() for value in values]
-    if not wanted.keys() <= {"start", "length"} or not all(one.isascii() and one.isdecimal() for one in numbers):
-        raise UsageError(f"{query} says no part of a document", "?start=0&length=4000, in characters")
+    if not wanted.keys() <= {"start", "length"} or not all(map(_is_count, numbers)):
+        raise UsageError(f"{query[:100]} says no part of a document", "?start=0&length=4000, in characters")
     start = int(wanted.get("start", ["0"])[-1])
     length = int(wanted["length"][-1]) if "length" in wanted else len(document.text) - start
     if length > LONGEST_RESOURCE:
         hint = f"read it in parts: {uri(document.path)}?start=0&length={LONGEST_RESOURCE}"
         raise UsageError(f"{document.path} has {len(document.text):,} characters, too many to read at once", hint)
     return document.text[start : start + length] if length > 0 else ""
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 16
 
 
 def _document(library: Library, path: str) -> Document | None:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
 from quoth import followups, writing
+from quoth.asking import LONGEST_QUESTION
 from quoth.errors import QuothError
 from quoth.serve.completions import Reply
 from quoth.serve.problems import Refused, fault, unexpected
@@ -202,7 +203,7 @@ async def complete(request: Request, body: Completion) -> Response:
     writer = server.model if body.model == PROSE else None
     source = str(request.base_url) + "source"
     made = Reply(body.model, source)
-    events = _events(server, body.messages, writer)
+    events = _events(server, body.messages, writer, writing.Wish(person=request.state.visitor.name))
     # what goes wrong before there is anything to show has a status of its own
     first = await anext(events)
     if body.stream:
@@ -220,7 +221,7 @@ async def _last(event: writing.Event, events: AsyncIterator[writing.Event]) -> A
     return event.answer
 
 
-async def _question(messages: Sequence[Message], writer: LanguageModel | None) -> str:
+async def _question(server: Server, messages: Sequence[Message], writer: LanguageModel | None) -> str:
     """The last question of the user, completed from the earlier ones."""
     asked = [message.words() for message in messages if message.role == "user"]
     if not asked:
@@ -228,17 +229,19 @@ async def _question(messages: Sequence[Message], writer: LanguageModel | None) -
     *earlier, question = [one for one in asked if one.strip()][-MOST_EARLIER - 1 :] or asked[-1:]
     if not earlier:
         return question
+    question, earlier = question[:LONGEST_QUESTION], [one[:LONGEST_QUESTION] for one in earlier]
     if writer is not None:
         return await followups.completed_by(writer, question, earlier)
-    return followups.completed(question, earlier)
+    return await server.run(followups.completed, question, earlier)
 
 
 async def _events(
-    server: Server, messages: Sequence[Message], writer: LanguageModel | None
+    server: Server, messages: Sequence[Message], writer: LanguageModel | None, wish: writing.Wish
 ) -> AsyncIterator[writing.Event]:
     async with server.question():
-        question = await _question(messages, writer)
-        async with aclosing(writing.stream(server.library, question, model=writer, run=server.run)) as made:
+        question = await _question(server, messages, writer)
+        stream = writing.stream(server.library, question, model=writer, wish=wish, run=server.run)
+        async with aclosing(stream) as made:
             async for event in made:
                 yield event
 
@@ -290,6 +293,8 @@ class Embeddings(BaseModel):
         for number, text in enumerate(texts):
             if not text.strip():
                 raise Refused(400, f"input {number} is empty", "leave it out")
+            if any("\ud800" <= one <= "\udfff" for one in text):
+                raise Refused(400, f"input {number} holds half a character, which no UTF-8 has", "leave it out")
             if len(text) > LONGEST_INPUT:
                 raise Refused(400, f"input {number} has {len(text):,} characters", f"at most {LONGEST_INPUT:,}")
         return texts
