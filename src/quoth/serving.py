@@ -147,7 +147,7 @@ def _bound(library: Library, settings: Config, names: Sequence[str]) -> Bound:
         )
     machine = socket.gethostname().lower()
     mine = {machine, f"{machine}.local", *(HERE if inside or host in EVERYWHERE else ())}
-    return Bound(names=others | mine | {_written(host).lower()}, open=False, numbers=host in EVERYWHERE)
+    return Bound(names=others | mine | {_written(host).lower()}, open=False, numbers=host in EVERYWHERE, proxied=inside)
 
 
 @contextmanager

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.server import ServerState
 
+from quoth import Library, threads
+from quoth.config import Config
+from quoth.errors import ReadError
+from quoth.serve import drawing, life, source, uploading
+from quoth.serve.app import create
+from quoth.serve.problems import unexpected
+from quoth.serve.state import Server
 from served import Served, run_quoth
 
 BOILER = {"question": "Who services the boiler?"}
@@ -278,3 +290,92 @@ def test_the_status_says_how_library_and_server_stand(server: Served) -> None:
         assert status["visitor"] == {"name": "", "scope": "admin"}
         assert client.get("/api/models").json()["current"] is None
         assert client.get("/readyz").json() == {"ready": True}
+
+
+@pytest.mark.parametrize("moment", [1e308, -1e308, "9" * 300, "9" * 400, 1e12])
+def test_a_time_in_no_year_is_one_sentence(server: Served, moment: float | str) -> None:
+    with server.client() as client:
+        for name in ("after", "before"):
+            done = client.post("/api/ask", json=BOILER | {"filters": {name: moment}})
+            assert (done.status_code, "in no year" in done.json()["detail"]) == (422, True)
+
+
+def test_a_library_that_is_moved_away_is_not_asked_or_written_to(own: Served) -> None:
+    own.library.rename(own.library.with_name("elsewhere"))
+    with own.client() as client:
+        for done in (client.post("/api/ask", json=BOILER), client.post("/api/threads", json={}), client.get("/readyz")):
+            assert (done.status_code, "was moved, deleted" in done.json()["detail"]) == (503, True)
+
+
+def test_a_full_disk_is_told_and_leaves_the_library_whole(tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library") as library:
+        connection = library._parts.catalog.connection
+        pages = connection.execute("pragma page_count").fetchone()[0]
+        connection.execute(f"pragma max_page_count = {pages}")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            for _ in range(100):
+                threads.create(library, title="x" * 200)
+        told = unexpected("POST /api/threads", full.value)
+        assert (told.status, "disk" in str(told)) == (507, True)
+        kept = len(threads.every(library))
+        connection.execute("pragma max_page_count = 1000000")
+        threads.create(library, title="there is room again")
+        assert len(threads.every(library)) == kept + 1
+
+
+def test_what_a_cut_off_upload_left_is_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    left, others = tmp_path / "deep" / f".{'0a' * 16}.part", [tmp_path / ".a.part", tmp_path / "b.part"]
+    for one in (left, *others):
+        one.write_text("x")
+    uploading.sweep(tmp_path)
+    assert not left.exists()
+    assert all(one.exists() for one in others)
+
+
+def test_a_page_that_cannot_be_drawn_costs_its_time_once(tmp_path: Path) -> None:
+    calls = []
+
+    def fails() -> bytes:
+        calls.append(1)
+        return drawing.draw(str(path), 1, 1.0)
+
+    path = tmp_path / "broken.pdf"
+    path.write_bytes(b"%PDF-1.7 and nothing else")
+    for _ in range(2):
+        with pytest.raises(ReadError, match="the page cannot be drawn"):
+            source._once((str(path), 1, 1), fails)
+    assert len(calls) == 1
+
+
+def test_a_connection_by_which_no_request_comes_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(life, "FIRST", 0.05)
+
+    async def connect(app: FastAPI, sent: bytes) -> bytes:
+        settings = uvicorn.Config(app, log_config=None)
+        settings.load()
+        state = ServerState()
+        listening = await asyncio.get_running_loop().create_server(
+            lambda: life.Prompt(settings, state, {}), "127.0.0.1", 0
+        )
+        async with listening:
+            reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+            writer.write(sent)
+            found = await reader.read()
+            writer.close()
+            return found
+
+    with Library.open(tmp_path / "library") as library:
+        app = create(Server(library, Config()))
+        for sent in (b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"):
+            assert asyncio.run(connect(app, sent)) == b""
+
+
+def test_as_many_connections_may_be_open_as_the_system_allows(server: Served) -> None:
+    limits = Path(f"/proc/{server.process.pid}/limits")
+    if not limits.exists():
+        pytest.skip("this system does not say what a process may open")
+    soft, hard = next(
+        line.split()[3:5] for line in limits.read_text().splitlines() if line.startswith("Max open files")
+    )
+    assert soft == "unlimited" or int(soft) >= min(int(hard), life.FILES)

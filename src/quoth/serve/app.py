@@ -71,6 +71,7 @@ async def ready(request: Request) -> Response:
     server = server_of(request)
     if server.failure is not None:
         raise server.failure
+    server.library._parts.check_there()
     return reply({"ready": server.ready}, 200 if server.ready else 503)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -50,6 +51,8 @@ WORDED = {
     "Method Not Allowed": "this address does not know this method",
 }
 """What the frameworks below say, in our words."""
+FULL = re.compile(r"database or disk is full|No space left on device|Disk quota exceeded")
+"""What is said of a disk that holds no more."""
 OPENAI = "/v1/"
 FAULTS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 """The kinds of error that OpenAI's clients know, by status."""
@@ -121,7 +124,10 @@ def fault_status(error: QuothError) -> int:
 
 
 def unexpected(where: str, error: Exception) -> Refused:
-    """What is said of a bug: nothing of it but that it is in the log."""
+    """What is said of a full disk, and of a bug: nothing of it but that it is in the log."""
+    if isinstance(error, sqlite3.OperationalError | OSError) and FULL.search(str(error)):
+        log.error("%s failed: the disk is full", where)
+        return Refused(507, "the disk with the library is full, so nothing could be kept", "free some space")
     log.error("%s failed", where, exc_info=error)
     return Refused(500, "something went wrong in Quoth itself", "the server's log has the details; please report it")
 
@@ -173,6 +179,7 @@ DECLARED: dict[int | str, dict[str, object]] = {
         429: "Too many questions at once, or too many attempts.",
         500: "A bug.",
         503: "The library cannot be used now.",
+        507: "The disk is full.",
     }.items()
 }
 """The problems that any operation may answer with, for the OpenAPI document."""

@@ -46,6 +46,8 @@ class Bound:
     open: bool = True
     numbers: bool = False
     """Whether any address in numbers will do as a host, because it listens on all that the machine has."""
+    proxied: bool = False
+    """Whether a proxy on this machine passes on what others ask, and says who they are."""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class Server:
         self._needed = (False, -FRESH)
         self._compute = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="quoth-ask")
         self._quick = ThreadPoolExecutor(QUICK, thread_name_prefix="quoth-quick")
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="quoth-password")
         self._room = Room(max(1, config.most_asks), asyncio.Semaphore(max(1, config.most_asks)))
         self._warming: asyncio.Future[None] | None = None
 
@@ -100,9 +103,10 @@ class Server:
         return folder.with_name(f"{folder.name}-uploads")
 
     def writable(self) -> None:
-        """Raise `ReadOnly` where nothing may be changed."""
+        """Raise `ReadOnly` where nothing may be changed, `LibraryError` where the library is not there any more."""
         if self.readonly:
             raise ReadOnly("this server only reads the library", "start quoth serve without --read-only")
+        self.library._parts.check_there()
 
     async def needed(self) -> bool:
         """Whether everybody must say who they are."""
@@ -125,6 +129,10 @@ class Server:
     async def quick(self, function: Callable[..., R], /, *arguments: object) -> R:
         """What a function returns that takes milliseconds: it waits for no question."""
         return await self._in(self._quick, partial(function, *arguments))
+
+    async def slow(self, function: Callable[..., R], /, *arguments: object) -> R:
+        """What a function returns that hashes a password: one at a time, and nothing else waits for it."""
+        return await self._in(self._slow, partial(function, *arguments))
 
     @staticmethod
     async def _in(threads: ThreadPoolExecutor, function: Callable[[], R]) -> R:
@@ -164,7 +172,7 @@ class Server:
             self.closing.set()
             await self.keeper.close()
             await asyncio.wait([self._warming])
-            for threads in (self._compute, self._quick):
+            for threads in (self._compute, self._quick, self._slow):
                 await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
             if self.model is not None:
                 await self.model.close()
@@ -199,6 +207,10 @@ class Server:
         except QuothError as error:
             self.notes.append(f"no language model writes: {error}" + (f" ({error.hint})" if error.hint else ""))
             log.error(self.notes[-1])
+            return None
+        except Exception as error:  # whatever it is, answers in quotes need no model
+            self.notes.append(f"no language model writes: {type(error).__name__} (see quoth models)")
+            log.exception(self.notes[-1])
             return None
 
 

@@ -10,6 +10,7 @@ import shutil
 import unicodedata
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -32,6 +33,8 @@ UNWANTED = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff\u200e\u200f\u202
 """Characters that no name has here: they command terminals, turn text around, or are no names on Windows."""
 RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.I)
 """Names that Windows keeps for devices."""
+PART = re.compile(r"\.[0-9a-f]{32}\.part")
+"""The name of an upload that is not whole yet."""
 WHOLE = (b"PK\x03\x04", kinds.COMPOUND)
 """How files begin whose kind may only show at their end."""
 
@@ -115,6 +118,14 @@ def take(data: BinaryIO, given: str, place: Path, archives: bool) -> Path:
             raise Refused(507, f"the disk with {place} is full", "free some space") from None
         raise Refused(409, f"{place} cannot be written to: {error.strerror}", "look at its rights") from None
     return path
+
+
+def sweep(place: Path) -> None:
+    """Delete what uploads left that were cut off; nobody may be uploading yet."""
+    for part in place.rglob(".*.part"):
+        if PART.fullmatch(part.name):
+            with suppress(OSError):
+                part.unlink()
 
 
 def name_of(given: str) -> str:
