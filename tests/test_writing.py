@@ -157,6 +157,20 @@ def test_a_second_request_that_fails_leaves_what_was_carried(library: Library) -
     assert "could not be asked a second time" in answer.notes[-1]
 
 
+def test_no_more_sentences_are_read_than_anybody_reads(library: Library) -> None:
+    many = [Written(f"The boiler has {chr(0x4E00 + at)}.", (Cited(1, "serviced each October"),)) for at in range(300)]
+    answer = asked(library, many)
+    assert len(answer.claims) == prose.MOST_SENTENCES
+    assert [quote.text for quote in answer.quotes] == [SENTENCE]
+    assert "wrote on after 200 sentences" in answer.notes[-1]
+
+
+def test_a_sentence_about_something_else_is_carried_by_nothing(library: Library) -> None:
+    odd = Written("Arsenic is safe to eat.", (Cited(1, "serviced each October by Hartmann"),))
+    answer = asked(library, [TRUE, odd, Written("Yes.", odd.cites)])
+    assert answer.claims == (Claim(TRUE.text, (1,)), Claim(odd.text), Claim("Yes.", (1,)))
+
+
 FAILURES: list[tuple[Trouble, str]] = [
     ("stalls", "did not answer within"),
     ("dies", "broke off"),

@@ -289,12 +289,18 @@ async def _said(draft: _Draft, model: LanguageModel, wish: Wish) -> AsyncGenerat
 async def _checked(draft: _Draft, model: LanguageModel, prompt: str) -> AsyncGenerator[Checked, None]:
     """What the model writes, each sentence held against the documents; its usage is added up."""
     draft.usage = replace(draft.usage, requests=draft.usage.requests + 1)
+    count = 0
     async with aclosing(model.sentences(draft.system, prompt)) as items:
         async for item in items:
             if isinstance(item, Usage):
                 draft.usage = _sum(draft.usage, item)
-            else:
-                yield prose.check(item, draft.hits, draft.text)
+                continue
+            if count >= prose.MOST_SENTENCES:
+                why = f"the language model wrote on after {count} sentences, which nobody reads"
+                draft.notes += [why] if why not in draft.notes else []
+                break
+            count += 1
+            yield prose.check(item, draft.hits, draft.text)
 
 
 async def _given_again(draft: _Draft, model: LanguageModel, wrong: list[Checked]) -> dict[int, Checked]:

@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quoth.answer import placing, prose
-from quoth.answer.placing import contradicts, enough, place, plain, unsaid
+from quoth.answer.figures import unsaid
+from quoth.answer.placing import contradicts, enough, place, plain, unrelated
 from quoth.types import Cited, Claim, Hit, Written
 
 BOILER = (
@@ -129,7 +130,7 @@ def test_every_character_of_the_normal_form_has_its_place(text: str) -> None:
 
 
 def test_a_quote_is_widened_to_its_sentence_so_that_it_keeps_its_not() -> None:
-    assert shown(Written("Something about May.", (Cited(1, "serviced in May"),))) == [
+    assert shown(Written("Something about its service in May.", (Cited(1, "serviced in May"),))) == [
         "Its pressure should be 1.5 bar, and\nit is not serviced in May."
     ]
 
@@ -206,10 +207,117 @@ def test_a_document_that_has_changed_carries_nothing() -> None:
         ("٣ degrees", "3 degrees", ""),
         ("10 apples", "10² apples", ""),
         ("102 apples", "10² apples", "102"),
+        ("10² apples", "10 apples", "10²"),
+        ("4⁶ bar", "4 bar", "4⁶"),
+        ("10^6 bar", "10⁶ bar", ""),
+        ("④⓪ bar", "4 bar", "40"),
+        ("④⓪ bar", "40 bar", ""),
+        ("1½ cups", "1.5 cups", ""),
+        ("-4 bar", "4 bar", "-4"),
+        ("4 bar", "at -4 bar", "4"),
+        ("4 degrees below zero", "-4 degrees", ""),
+        ("minus 4 degrees", "−4 degrees", ""),
+        ("4 to 5 bar", "4-5 bar", ""),
+        ("2000", "1990-2000", ""),
+        ("4 million bar", "4 bar", "4 million"),
+        ("4 bar", "4 million bar", "4"),
+        ("4 million euros", "4,000,000 euros", ""),
+        ("1.5 million euros", "1,500,000 euros", ""),
+        ("1,5 Millionen Euro", "1.5 million euros", ""),
+        ("4 to 5 million", "between 4 and 5 million", ""),
+        ("4 million", "Sales (million euros): 4 in May", ""),
+        ("four billion", "4 bar", "four billion"),
+        ("four hundred", "400 bar", ""),
+        ("two million", "two bar", "two million"),
+        ("$4k", "$4,000", ""),
+        ("4e3 bar", "4 bar", "4e3"),
+        ("4% of a bar", "4 bar", "4%"),
+        ("4 percent", "4 % of all", ""),
+        ("four per cent", "grew by 4%", ""),
+        ("4%", "between 4 and 6 percent", ""),
+        ("4%", "Share (%)\nBonn 4", ""),
+        ("4 kilobar", "4 bar", "4 kilobar"),
+        ("4 kilograms", "4 kg", ""),
+        ("4 km", "4 m", "4 km"),
+        ("It weighs 4.", "4 kg", ""),
+        ("4 kilometres", "4-km walk", ""),
     ],
 )
 def test_numbers_of_a_sentence_must_stand_in_its_quotes(sentence: str, quote: str, number: str) -> None:
     assert unsaid(sentence, [quote]) == number
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown", "other"),
+    [
+        ("Arsenic is safe to eat.", "The tank holds 40 litres of rain water.", True),
+        ("The president was murdered by his wife.", "The maximum pressure is 4 bar.", True),
+        ("Yes.", "The pump must not run dry.", False),
+        ("It is.", "The pump must not run dry.", False),
+        ("It can hold 40.", "The tank holds 40 litres.", False),
+        ("Operators do it.", "The operator drains the tank.", False),
+        ("保修期在十月结束", "The warranty ends in October.", False),
+        ("保修期在十月结束", "猫在屋顶上睡觉", True),
+        ("The heating is maintained by a firm of this town.", "Der Kessel wird von der Gemeinde gewartet.", False),
+    ],
+)
+def test_a_sentence_shares_a_word_with_what_carries_it(sentence: str, shown: str, other: bool) -> None:
+    assert unrelated(sentence, [shown]) is other
+
+
+def test_a_title_may_have_the_word_that_the_quote_lacks() -> None:
+    titled = Hit(1, 1.0, 1, "/a", "Warranty", "It ends after ten years.", 0, 24, heading=None)
+    told = Written("The warranty is long.", (Cited(1, "It ends after ten years"),))
+    assert prose.check(told, [titled], lambda _: titled.text).stretches
+    assert not prose.check(told, [hit(1, titled.text, "/a")], lambda _: titled.text).stretches
+
+
+DRY = "The tank is red. The pump must not run dry for more than 30 seconds."
+
+
+def test_padding_hides_no_denial() -> None:
+    assert contradicts("Let the pump run dry for more than 30 seconds; this is allowed and safe.", [DRY])
+    assert contradicts("As everybody in town knows, the pump may run dry for more than 30 seconds each day.", [DRY])
+    assert contradicts("The tank, as anybody who looks will say, is not red.", [DRY])
+    for fine in (
+        "Never let the pump run dry for more than 30 seconds, or it breaks.",
+        "Avoid letting the pump run dry for more than 30 seconds.",
+        "The pump isn't allowed to run dry for more than 30 seconds.",
+        "The tank is red and the pump is in the cellar.",
+    ):
+        assert not contradicts(fine, [DRY]), fine
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<!--" * 60_000, "![" * 30_000 + "x" + "](a)" * 30_000, "[1," * 100_000, "[a](" + "(b)" * 100_000, " <a " * 90_000,
+     "java" * 20_000 + "script:" * 20_000, "1,111" * 60_000, "htt" * 9_000 + "p://" * 9_000],
+)  # fmt: skip
+def test_a_sentence_without_end_is_cut_before_it_is_read(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def noted(text: str) -> str:
+        read.append(len(text))
+        return plain(text)
+
+    monkeypatch.setattr(prose, "plain", noted)
+    checked = prose.check(Written(text, (Cited(1, "should be 1.5 bar"),)), HITS, TEXTS.__getitem__)
+    assert read == [2 * prose.LONGEST_SENTENCE]
+    assert len(checked.text) <= prose.LONGEST_SENTENCE
+    assert plain(checked.text) == checked.text
+
+
+def test_marks_that_are_nested_deep_go() -> None:
+    deep = plain("![" * 300 + "x" + "](a)" * 300 + " ht[1]tp[2]://e.vil")
+    assert not set("[]<>:") & set(deep)
+    assert "x" in deep and "e.vil" in deep
+    assert plain("http[1]://e.vil") == "e.vil"
+
+
+def test_words_without_end_stand_nowhere() -> None:
+    words = "a " * 2_000
+    assert place(words, words) is None
+    assert place(words[: placing.LONGEST_CITE], words) is not None
 
 
 def test_a_measure_is_no_denial() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
+import gzip
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 
 import pytest
 
 from quoth import llm
 from quoth.errors import ModelError, UsageError
+from quoth.llm import endpoint as endpoints
 from quoth.llm import names, reach
 from quoth.testing import Fault, ScriptedEndpoint, Trouble, check_llm, in_form
 from quoth.types import Cited, Usage, Written
@@ -204,3 +208,79 @@ def test_what_answers_is_listed_and_what_does_not_says_so() -> None:
         assert (one.name, one.model, one.context, one.problem) == (endpoint.name, "scripted", 1_234, "")
     (gone,) = [found for found in llm.reachable([endpoint.name]) if "11434" not in found.where]
     assert gone.problem.startswith("it cannot be reached")
+
+
+@contextmanager
+def saying(body: Iterator[bytes] | bytes, packed: bool = False) -> Iterator[str]:
+    """The address of a server that answers every POST with these bytes, in pieces where there are many."""
+    sent = threading.Event()
+
+    class Respond(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            if packed:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.close_connection = True
+            try:
+                for part in [body] if isinstance(body, bytes) else body:
+                    self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+                self.wfile.write(b"0\r\n\r\n")
+            except (BrokenPipeError, ConnectionResetError):
+                sent.set()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Respond)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+NAMES = pytest.mark.parametrize("named", ["{}/v1#m", "anthropic+{}#claude-m"], ids=["openai", "anthropic"])
+
+
+@NAMES
+def test_an_answer_without_end_is_left(named: str) -> None:
+    sent: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        # one line that never ends
+        while True:
+            sent.append(65_536)
+            yield b"x" * 65_536
+
+    with saying(endless()) as url, pytest.raises(ModelError, match="more than 8 MiB") as failed:
+        everything(named.format(url))
+    assert failed.value.hint
+    assert sum(sent) < 8 * endpoints.MOST_BYTES
+
+
+@NAMES
+def test_a_whole_text_without_end_is_left_too(named: str) -> None:
+    async def complete(name: str) -> None:
+        await llm.open(name, context=8_192).complete("s", "p")
+
+    with saying(iter(lambda: b" " * 65_536, b"")) as url, pytest.raises(ModelError, match="more than 8 MiB"):
+        asyncio.run(complete(named.format(url)))
+
+
+@NAMES
+def test_packed_answers_are_not_asked_for_and_not_taken(named: str) -> None:
+    bomb = gzip.compress(b" " * 10_000_000)
+    with saying(bomb, packed=True) as url, pytest.raises(ModelError, match="packs its answers"):
+        everything(named.format(url))
+    with ScriptedEndpoint(ANSWER) as endpoint:
+        everything(endpoint.name if "v1" in named else endpoint.anthropic)
+        assert endpoint.headers[0]["accept-encoding"] == "identity"

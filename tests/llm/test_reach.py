@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
+import socketserver
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -84,6 +86,12 @@ def test_no_ollama_is_no_error(server: Server) -> None:
         ({"id": "m", "max_model_len": -1}, None, reach.USUAL),
         ({"id": "another", "max_model_len": 99}, None, reach.USUAL),
         ({}, None, reach.USUAL),
+        ({"id": "m", "max_model_len": 10**400}, None, reach.USUAL),
+        ({"id": "m", "max_model_len": 2**24}, None, reach.USUAL),
+        ({"id": "m", "max_model_len": True}, None, reach.USUAL),
+        ({"id": "m", "max_model_len": 4096.0, "context_length": 5_000}, None, 5_000),
+        ({"id": "m"}, {"default_generation_settings": {"n_ctx": True}}, reach.USUAL),
+        ({"id": "m" * 1_000}, None, reach.USUAL),
     ],
 )
 def test_an_endpoint_tells_its_context_in_one_of_many_ways(
@@ -93,7 +101,11 @@ def test_an_endpoint_tells_its_context_in_one_of_many_ways(
     assert llm.open(f"{server.url}/v1#m").context == tokens
 
 
-@pytest.mark.parametrize("answer", [b"<html>", b"[]", b"7", b'{"data": 3}', b'{"data": [1, {"x": 2}]}', b"\xff"])
+@pytest.mark.parametrize(
+    "answer",
+    [b"<html>", b"[]", b"7", b'{"data": 3}', b'{"data": [1, {"x": 2}]}', b"\xff",
+     b"[" * 200_000, b'{"data": [{"id": ' + b"[" * 100_000, b'[' + b" " * reach.LONGEST + b"]", b"9" * 9_000],
+)  # fmt: skip
 def test_an_odd_list_of_models_is_no_crash(server: Server, answer: bytes) -> None:
     server.answers = {"/v1/models": answer, "/api/tags": answer, "/props": answer}
     assert llm.open(f"{server.url}/v1#m").context == reach.USUAL
@@ -104,3 +116,31 @@ def test_a_models_own_entry_asks_for_nothing_else(server: Server) -> None:
     server.answers = {"/v1/models": {"data": [{"id": "m", "max_model_len": 5_000}]}}
     llm.open(f"{server.url}/v1#m")
     assert server.asked == ["/v1/models"]
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"])
+def test_who_drips_is_cut_off(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "WHOLE", 0.4)
+    ended = threading.Event()
+
+    class Drip(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            self.request.sendall(start)
+            # each part comes long before the second is over that it may take
+            with contextlib.suppress(OSError):
+                for _ in range(500):
+                    if ended.wait(0.02):
+                        break
+                    self.request.sendall(b" ")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.server_address[1]
+        assert llm.open(f"http://127.0.0.1:{port}/v1#m").context == reach.USUAL
+        (one,) = [found for found in llm.reachable([f"http://127.0.0.1:{port}/v1"]) if str(port) in found.where]
+        assert one.problem == "it did not answer in time"
+        ended.set()
+        server.shutdown()
+        thread.join()

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
-from quoth.answer.question import stems
+from quoth.answer.figures import figures
+from quoth.answer.question import stems, tokens
 from quoth.answer.sentences import LONGEST, Span, bare, sentences
 
 FEWEST_WORDS = 2
@@ -23,6 +25,8 @@ FEWEST_CHARACTERS = 8
 """Words and characters that a citation must have; one with a number, or in a script without spaces, needs fewer."""
 WIDEST = 2 * LONGEST
 """Characters up to which a citation is widened to whole sentences."""
+LONGEST_CITE = 2_000
+"""Characters of a citation at most; longer ones are placed nowhere."""
 
 _SINGLE = dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc\u02b9\u00b4`\u2039\u203a", "'")
 _DOUBLE = dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\u300c\u300d\u300e\u300f\u301d\u301e", '"')
@@ -49,15 +53,21 @@ def normal(text: str) -> tuple[str, list[int]]:
     return "".join(letters[at] for at in kept), [places[at] for at in kept]
 
 
+_known = lru_cache(maxsize=128)(normal)
+"""A model cites the same few passages again and again."""
+
+
 def place(words: str, passage: str) -> Span | None:
     """(start, end) of the cited words in the passage, or None where they do not stand there as they are cited.
 
-    Neither end lies inside a word or a number of the passage.
+    Neither end lies inside a word or a number of the passage. More than `LONGEST_CITE` characters are not looked for.
     """
-    wanted = _EDGES.sub("", normal(words)[0])
+    if len(words) > LONGEST_CITE:
+        return None
+    wanted = _EDGES.sub("", _known(words)[0])
     if not enough(wanted):
         return None
-    text, places = normal(passage)
+    text, places = _known(passage)
     at = text.find(wanted)
     while at >= 0:
         end = at + len(wanted)
@@ -135,77 +145,17 @@ def _cuts(text: str, at: int) -> bool:
 
 # -- has a quote to do with its sentence? ----------------------------------------------------------
 
-_NUMBER = re.compile(r"\d{1,3}(?:[.,'’ \u00a0\u202f]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)?")
-_UNITS = (  # noqa: SIM905
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-    " seventeen eighteen nineteen"
-).split()
-_TENS = {
-    word: 10 * tens
-    for tens, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)  # noqa: SIM905
-}
-_WORDS = {word: value for value, word in enumerate(_UNITS)} | _TENS | {"dozen": 12, "hundred": 100, "thousand": 1000}
-_SPELT = re.compile(
-    rf"\b(?:(?P<tens>{'|'.join(_TENS)})[- ](?P<unit>{'|'.join(_UNITS[1:10])})|(?P<word>{'|'.join(_WORDS)}))\b", re.I
-)
-_SMALL = 3
-"""Number words up to this one are said of anything ("two of them") and need not stand in the quote."""
-_MONTHS = (
-    "january januar janvier enero", "february februar février febrero", "march märz mars marzo",
-    "april avril abril", "may mai mayo", "june juni juin junio", "july juli juillet julio",
-    "august août agosto", "september septembre septiembre", "october oktober octobre octubre",
-    "november novembre noviembre", "december dezember décembre diciembre",
-)  # fmt: skip
-_MONTH = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
-_NAMED = re.compile(rf"\b(?:{'|'.join(sorted(_MONTH, key=len, reverse=True))})\b", re.I)
-_ALSO_WORDS = frozenset({"may", "march", "mars"})
-"""Months that are words too: they count as months only beside a number or after a word like "in"."""
-_DATED = re.compile(r"(?:\d\.?|\b(?:in|of|since|until|by|last|next|early|late|mid))[ ,-]*$", re.I)
-
-
-def unsaid(sentence: str, quotes: Sequence[str]) -> str:
-    """A number, date or month of the sentence that none of the quotes has, or ""."""
-    known = {reading for quote in quotes for _, readings in _numbers(quote, 0) for reading in readings}
-    for written, readings in _numbers(sentence, _SMALL):
-        if not readings & known:
-            return written
-    return ""
-
-
-def _numbers(text: str, small: int) -> Iterator[tuple[str, frozenset[str]]]:
-    """Each number of a text and what it may mean, number words over `small` and months included."""
-    for match in _NUMBER.finditer(text):
-        yield match[0], frozenset(_readings(match[0]))
-    for match in _SPELT.finditer(text):
-        value = _TENS[match["tens"].lower()] + _WORDS[match["unit"].lower()] if match["tens"] else 0
-        value = value or _WORDS[(match["word"] or "zero").lower()]
-        if value > small or not small:
-            yield match[0], frozenset({str(value)})
-    for match in _NAMED.finditer(text):
-        low = match[0].lower()
-        dated = _DATED.search(text[: match.start()]) or re.match(r"[ ,.-]*\d", text[match.end() :])
-        if low not in _ALSO_WORDS or dated:
-            yield match[0], frozenset({str(_MONTH[low])})
-
-
-def _readings(number: str) -> Iterator[str]:
-    """What a number may mean: 1.500 is a thousand and a half, or one and a half."""
-    digits = "".join(str(unicodedata.digit(one)) if one.isdigit() else one for one in number)
-    digits = re.sub(r"['’\s]", "", digits)
-    marks = re.findall(r"[.,]", digits)
-    if not marks or re.fullmatch(r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*", digits):
-        yield str(int(re.sub(r"[.,]", "", digits)))
-    if len(marks) == 1 or len(set(marks)) == 2:
-        whole, _, rest = digits.replace(",", ".").rpartition(".")
-        rest = rest.rstrip("0")
-        yield str(int(whole.replace(".", ""))) + (f".{rest}" if rest else "")
-
-
 _NOT = re.compile(
     r"\b(?:not|no(?!\.|\s*\d)|never|none|nobody|nothing|neither|nor|without|cannot|nicht|kein\w*|nie|niemals|ohne|weder"
     r"|niemand|nichts|pas|jamais|sans|aucune?|nunca|ningun\w*|ningún|nadie|tampoco)\b|n['’]t\b",
     re.I,
 )
+_AVOIDS = re.compile(
+    r"\b(?:avoid|prohibit|forb[ia]d|prevent|refus|refrain|instead|unless|except|only|stop|bann?|fail|lack|verb[io]|vermeid"
+    r"|verhind|außer|statt|nur|interdi|évit|sauf|seul|prohíb|proh[ií]b|evit|salvo|sólo|solo)",
+    re.I,
+)
+"""Beginnings of words that say "not" in another way, or where it does not hold."""
 _MEASURES = re.compile(
     r"\W*(?:\w+\W+)?(?:exceed|more|less|fewer|later|earlier|before|until|only|greater|longer|over)", re.I
 )
@@ -216,24 +166,90 @@ ALIKE = 0.8
 def contradicts(sentence: str, quotes: Sequence[str]) -> bool:
     """Whether one of sentence and quotes says in nearly the same words "not" to what the other one says.
 
-    Knows the negations of four languages, and no other way to deny something.
+    Nearly the same are words of which the quotes have most, and parts of a sentence that hold most words of a sentence
+    of the quotes. Knows the negations of four languages, and no other way to deny something.
     """
     together = " ".join(quotes)
     words = stems(sentence)
     mine, theirs = _denied(sentence), _denied(together)
-    if not words or bool(mine) == bool(theirs):
+    own = words - _negations(sentence)
+    if words and bool(mine) != bool(theirs) and len(own & stems(together)) >= ALIKE * len(own):
+        other = stems(together) if mine else words
+        if any(denied <= other for denied in (mine or theirs) if denied):
+            return True
+    parts = [part for part in re.split(r"[;.!?]\s", sentence) if not _AVOIDS.search(part)]
+    said = [quote[slice(*span)] for quote in quotes for span in sentences(quote)]
+    return any(_holds(part, one) for part in parts for one in said if not _AVOIDS.search(one))
+
+
+def _holds(part: str, quote: str) -> bool:
+    """Whether a part of a sentence holds the words of a sentence of a quote, but only one of them denies them."""
+    mine, theirs = _denied(part), _denied(quote)
+    if bool(_NOT.search(part)) == bool(_NOT.search(quote)):
         return False
-    own = words - {stem for one in _NOT.findall(sentence) for stem in stems(one)}
-    if len(own & stems(together)) < ALIKE * len(own):
+    words, known = stems(part), stems(quote) - _negations(quote)
+    if len(known) < FEWEST_WORDS or len(known & words) < ALIKE * len(known):
         return False
-    other = stems(together) if mine else words
+    other = stems(quote) if mine else words
     return any(denied <= other for denied in (mine or theirs) if denied)
+
+
+def _negations(text: str) -> set[str]:
+    return {stem for one in _NOT.findall(text) for stem in stems(one)}
 
 
 def _denied(text: str) -> list[frozenset[str]]:
     """For each "not" in a text that compares no measures, the words right after it."""
     found = [match.end() for match in _NOT.finditer(text) if not _MEASURES.match(text, match.end())]
     return [stems(" ".join(text[at : at + 200].split()[:3])) for at in found]
+
+
+_TONGUES = {
+    "en": "the of and are were to it from by with for has this that their",
+    "de": "der das und ist ein eine nicht mit von wird im den dem zu auf für",
+    "fr": "le les et est une des du dans pour par sur avec qui au",
+    "es": "el los y es una del por para con las se",
+    "it": "il gli è di della che per una nel sono",
+    "pt": "os é do da em não uma para com ao",
+    "nl": "het een zijn van met op voor wordt niet",
+}
+"""Function words by which a language is known, as far as it must be."""
+_TONGUE = {language: frozenset(words.split()) for language, words in _TONGUES.items()}
+_ASSENT = frozenset("yes no ja nein oui non sí sì sim não nee".split())  # noqa: SIM905
+SHARED = 5
+"""Letters by which two words are taken for the same: serviced and service, operator and operate."""
+
+
+def unrelated(sentence: str, shown: Sequence[str]) -> bool:
+    """Whether a sentence and what carries it, with titles and headings, share no word that means anything.
+
+    A sentence without such words, or in another script or language than the quotes, is not judged; a number that the
+    sentence shares with them is enough.
+    """
+    together = " ".join(shown)
+    scripts = {_script(word) for word in stems(together)}
+    words = stems(sentence) - _ASSENT
+    own = {word for word in words if _script(word) in scripts}
+    if not own or 2 * len(own) < len(words) or any(figures(sentence)):
+        return False
+    theirs = {word[:SHARED] for word in stems(together)}
+    if any(word[:SHARED] in theirs for word in own):
+        return False
+    mine, other = _tongue(sentence), _tongue(together)
+    return not (mine and other and mine != other)
+
+
+def _script(word: str) -> str:
+    """The script of a word's first character; digits are of every script."""
+    name = unicodedata.name(word[0], "").split(" ")[0]
+    return "CJK" if name in ("HIRAGANA", "KATAKANA") else name
+
+
+def _tongue(text: str) -> str:
+    """The language that a text's function words tell, or ""."""
+    words = set(tokens(text))
+    counts = sorted(((len(words & known), language) for language, known in _TONGUE.items()), reverse=True)
+    return counts[0][1] if counts[0][0] > counts[1][0] else ""
 
 
 # -- the model's sentences as plain text -----------------------------------------------------------
@@ -245,13 +261,17 @@ _TAGS = (
     " li link math meta object ol p pre q s script small source span strong style sub sup svg table tbody td th thead"
     " title tr u ul video"
 ).replace(" ", "|")
-_TAG = re.compile(rf"<!--.*?-->|</?(?:{_TAGS})\b[^<>]*>", re.I | re.S)
+_TAG = re.compile(rf"<!--[^<>]*-->|</?(?:{_TAGS})\b[^<>]*>", re.I)
 _OPENS = re.compile(r"<(?=[A-Za-z/!?])")
 _SCHEME = re.compile(
     r"\b[a-z][a-z0-9+.-]{0,20}:/{2,}(?:www\.)?|\bwww\.|\b(?:javascript|vbscript):|\bdata:(?=\w+/)", re.I
 )
-_MARKS = re.compile(r"\s*\[\d+(?:\s*[,;–-]\s*\d+)*\](?!\w)")
+_MARKS = re.compile(r" *\[\d+(?:\s*[,;–-]\s*\d+)*\](?!\w)")
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
+
+
+MOST_ROUNDS = 8
+"""How deep links and tags within each other are taken apart; beyond, their marks go."""
 
 
 def plain(text: str) -> str:
@@ -260,9 +280,12 @@ def plain(text: str) -> str:
     """
     line = "".join(" " if one.isspace() else one for one in text)
     line = "".join(one for one in line if unicodedata.category(one) not in _UNSEEN or one == "\u200d")
-    before = None
-    while line != before:
+    line = " ".join(line.split())
+    for _ in range(MOST_ROUNDS):
         before = line
         line = _LINK.sub(lambda match: match[1] or match[2] or "", _IMAGE.sub(r"\1", line))
         line = _SCHEME.sub("", _OPENS.sub("‹", _TAG.sub("", line)))
-    return " ".join(_MARKS.sub("", line).split())
+        line = " ".join(_MARKS.sub("", line).split())
+        if line == before:
+            return line
+    return " ".join(_SCHEME.sub(" ", re.sub(r"[\[\]<>:]", " ", line)).split())

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from quoth.answer.placing import contradicts, place, plain, unsaid, widened
+from quoth.answer.figures import unsaid
+from quoth.answer.placing import contradicts, place, plain, unrelated, widened
 from quoth.answer.question import stems
 from quoth.answer.sentences import Span
 from quoth.types import Cited, Claim, Hit, Written
@@ -34,6 +35,8 @@ MOST_CITES = 8
 """Cites of one sentence that are looked at."""
 LONGEST_SENTENCE = 2_000
 """Characters of one sentence that are shown."""
+MOST_SENTENCES = 200
+"""Sentences of one answer that are looked at."""
 SAME = 0.5
 """The share of its words by which a sentence that was given again is known."""
 UNSUPPORTED = "not supported by your files"
@@ -123,9 +126,10 @@ def check(written: Written, hits: Sequence[Hit], texts: Callable[[str], str]) ->
     """The sentence with what carries it in the documents, or with nothing and why.
 
     `texts` gives the text of a document by its path. All cites that stand where they are said to stand count, widened
-    to whole sentences; the sentence must hold no number that they lack, and not deny what they say.
+    to whole sentences; the sentence must share a word with them, hold no number that they lack, and not deny what they
+    say.
     """
-    text = plain(written.text)[:LONGEST_SENTENCE]
+    text = plain(written.text[: 2 * LONGEST_SENTENCE])[:LONGEST_SENTENCE]
     found: list[Stretch] = []
     wrong = "" if written.cites else "it cites nothing"
     for cite in written.cites[:MOST_CITES]:
@@ -140,6 +144,8 @@ def check(written: Written, hits: Sequence[Hit], texts: Callable[[str], str]) ->
     shown = [*quotes, *(f"{hits[one.hit].title} {hits[one.hit].heading or ''}" for one in found)]
     if number := unsaid(text, shown):
         return Checked(text, (), f'the cited words do not say "{number}"')
+    if unrelated(text, shown):
+        return Checked(text, (), "the cited words speak of something else")
     if contradicts(text, quotes):
         return Checked(text, (), "it denies what the cited words say, or the other way round")
     return Checked(text, tuple(found))

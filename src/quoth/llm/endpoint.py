@@ -36,6 +36,8 @@ BYTES_A_TOKEN = 3
 """What a token is taken to have, where no tokenizer is known."""
 AGAIN = 2
 """Times that a request which met a busy server is sent again."""
+MOST_BYTES = 8 * 2**20
+"""Bytes of a response that are read."""
 _OF_OPENAI = ("openai-organization", "openai-project")
 
 
@@ -152,6 +154,14 @@ class EndpointModel:
                 raise ModelError(f"{place.host} sent the request on to {request.url.host}, where nothing is sent")
             for header in _OF_OPENAI if place.host != OPENAI_HOST else ():
                 request.headers.pop(header, None)
+            # packed bytes say nothing of how many they become
+            request.headers["Accept-Encoding"] = "identity"
+
+        async def bounded(response: httpx2.Response) -> None:
+            if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+                raise ModelError(f"{place.host} packs its answers, which nobody asked for", "see how it is set up")
+            if isinstance(response.stream, httpx2.AsyncByteStream):
+                response.stream = _Bounded(response.stream, place)
 
         # a loopback address needs no proxy, no certificates, and no .netrc
         async with httpx2.AsyncClient(
@@ -159,7 +169,7 @@ class EndpointModel:
             trust_env=not place.loopback,
             verify=place.url.startswith("https:"),
             follow_redirects=False,
-            event_hooks={"request": [only]},
+            event_hooks={"request": [only], "response": [bounded]},
         ) as client:
             yield self._over(client)
 
@@ -198,6 +208,28 @@ class EndpointModel:
         return ModelError(
             f"{self.name} did not answer within {self._timeout:g} seconds", "ask again, or set llm_timeout higher"
         )
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """The bytes of a response, until they are too many."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, place: Where) -> None:
+        self._stream = stream
+        self._place = place
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = 0
+        async for part in self._stream:
+            read += len(part)
+            if read > MOST_BYTES:
+                raise ModelError(
+                    f"{self._place.model} at {self._place.host} answered with more than {MOST_BYTES // 2**20} MiB",
+                    "choose another model",
+                )
+            yield part
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def _profile(model: str) -> ModelProfile:

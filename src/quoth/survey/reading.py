@@ -121,8 +121,10 @@ async def _asked(
         async for item in items:
             if isinstance(item, Usage):
                 used = item
-            else:
-                checked.append(prose.check(item, hits, texts.__getitem__))
+                continue
+            if len(checked) >= prose.MOST_SENTENCES:
+                break
+            checked.append(prose.check(item, hits, texts.__getitem__))
     cost = None if usage.cost is used.cost is None else (usage.cost or 0.0) + (used.cost or 0.0)
     tokens = usage.input_tokens + used.input_tokens, usage.output_tokens + used.output_tokens
     return checked, Usage(usage.model, usage.requests + max(1, used.requests), *tokens, cost)
