@@ -23,6 +23,8 @@ from quoth.lock import writer
 from quoth.serve.uploading import folders_of, name_of
 from served import Served, run_quoth, serving, write_notes
 
+pytestmark = pytest.mark.slow
+
 BOILER = {"question": "Who services the boiler?"}
 
 

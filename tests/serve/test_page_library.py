@@ -15,6 +15,8 @@ from quoth import access
 from quoth.library import Library
 from served import Served, run_quoth, serving, write_notes
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
