@@ -200,9 +200,13 @@ class _Teller:
             self._doing, self._before = at.doing, max(0, self._told)
         value = self._before + at.files
         if value > self._told:
-            self._told = value
             total = self._before + at.of if at.of else None
-            await self._session.report_progress(value, total, f"{at.doing}: {at.files:,} of {at.of:,} documents")
+            try:
+                await self._session.report_progress(value, total, f"{at.doing}: {at.files:,} of {at.of:,} documents")
+            except asyncio.CancelledError:
+                self._news.set()  # it was not told: the run has ended meanwhile, and what is left is told then
+                raise
+            self._told = value
 
 
 @asynccontextmanager
