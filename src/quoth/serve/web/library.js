@@ -239,8 +239,8 @@ const listFiles = safely(async () => {
     documents.length
       ? h('ul', { class: 'rows' }, documents.map(file))
       : h('p', { class: 'quiet' }, files.q || files.state ? 'No file fits.' : 'No files yet.'),
-    total > PAGE ? h('div', { class: 'buttons' }, more(-1, 'Earlier'), more(1, 'Later'),
-      h('span', { class: 'quiet' }, `${files.start + 1}–${Math.min(total, files.start + PAGE)} of ${total.toLocaleString('en')}`)) : null)
+    ...(total > PAGE ? [h('div', { class: 'buttons' }, more(-1, 'Earlier'), more(1, 'Later'),
+      h('span', { class: 'quiet' }, `${files.start + 1}–${Math.min(total, files.start + PAGE)} of ${total.toLocaleString('en')}`))] : []))
 })
 
 function file(one) {
