@@ -80,20 +80,29 @@ def _cpu() -> float:
 def _watch(main: int, peaks: dict[int, Peak], done: threading.Event) -> None:
     while not done.wait(PAUSE):
         peaks[main].look(main)
-        for process in _below(main):
+        for process in below(main):
             # between fork and exec a child still shows its parent's memory
             if _text(process, "cmdline") not in ("", _text(main, "cmdline")):
                 peaks.setdefault(process, Peak()).look(process)
 
 
-def _below(process: int) -> list[int]:
+def below(process: int) -> list[int]:
     """Children, their children and so on."""
     try:
         threads = [one.name for one in Path(f"/proc/{process}/task").iterdir()]
     except OSError:
         return []
     children = [int(one) for thread in threads for one in _text(process, f"task/{thread}/children").split()]
-    return children + [one for child in children for one in _below(child)]
+    return children + [one for child in children for one in below(child)]
+
+
+def mebibytes(process: int) -> dict[str, float]:
+    """What the kernel says of a process; nothing once it has ended."""
+    lines = dict(line.split(":", 1) for line in _text(process, "status").splitlines())
+    if "VmRSS" not in lines:
+        return {}
+    named = (("resident", "VmRSS"), ("anonymous", "RssAnon"), ("peak", "VmHWM"))
+    return {name: round(int(lines[key].split()[0]) / 1024) for name, key in named}
 
 
 def _text(process: int, name: str) -> str:

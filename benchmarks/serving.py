@@ -50,6 +50,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+import memory
 import numpy as np
 import record
 
@@ -168,7 +169,7 @@ class Served:
 
     def memory(self) -> dict[str, object]:
         """MiB: resident, and the part of it that no file backs, of the server and each process below it."""
-        every = [one for one in map(mebibytes, [self.process.pid, *below(self.process.pid)]) if one]
+        every = [one for one in map(memory.mebibytes, [self.process.pid, *memory.below(self.process.pid)]) if one]
         return {"server": every[0], "children": every[1:]}
 
 
@@ -488,30 +489,6 @@ def quantiles(values: Sequence[float]) -> dict[str, float]:
 
 def spread(values: Sequence[float]) -> dict[str, float]:
     return {name: round(of(values), 3) for name, of in (("median", statistics.median), ("min", min), ("max", max))}
-
-
-def below(process: int) -> list[int]:
-    """The processes that a process has started, and theirs."""
-    found: list[int] = []
-    for thread in Path(f"/proc/{process}/task").glob("*/children"):
-        try:
-            started = [int(one) for one in thread.read_text().split()]
-        except OSError:  # it has ended meanwhile
-            continue
-        found += [*started, *(one for child in started for one in below(child))]
-    return found
-
-
-def mebibytes(process: int) -> dict[str, float]:
-    """What the kernel says of a process; nothing once it has ended."""
-    try:
-        lines = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
-    except OSError:
-        return {}
-    if "VmRSS" not in lines:
-        return {}
-    named = (("resident", "VmRSS"), ("anonymous", "RssAnon"), ("peak", "VmHWM"))
-    return {name: round(int(lines[key].split()[0]) / 1024) for name, key in named}
 
 
 def say(line: str) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from quoth.asking import LONGEST_QUESTION
 from quoth.catalog import threads as rows
-from quoth.catalog.threads import MessageRow, ThreadRow
+from quoth.catalog.threads import Message, ThreadRow
 from quoth.errors import NotFound, UsageError
 from quoth.followups import completed, completed_by
 from quoth.library import Library
@@ -32,17 +32,6 @@ MARKS = re.compile(r"[\\`*_{}\[\]<>#|~$&!]|(?<=\w):(?=//)|(?<=www)\.|@")
 """What means something in Markdown, with what makes links of bare addresses."""
 BULLET = re.compile(r"^([0-9]*)([-+=.)])")
 """What begins a list, or underlines a heading, at the beginning of a line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A question, as it was put and as it was searched, and the answer as the record that it was shown as."""
-
-    id: int
-    at: float
-    question: str
-    asked: str
-    answer: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +67,7 @@ def one(library: Library, thread: int, person: str | None = None) -> Thread:
 def messages(library: Library, thread: int, person: str | None = None) -> list[Message]:
     """The messages of a thread, in order."""
     one(library, thread, person)
-    return [_message(found) for found in rows.messages(library._parts.catalog, thread)]
+    return rows.messages(library._parts.catalog, thread)
 
 
 def append(library: Library, thread: int, question: str, answer: Answer, person: str | None = None) -> Message:
@@ -87,7 +76,7 @@ def append(library: Library, thread: int, question: str, answer: Answer, person:
     made = rows.append(library._parts.catalog, _number(thread), put, asked, asdict(answer), person)
     if made is None:
         raise _missing(thread)
-    return _message(made)
+    return made
 
 
 def rename(library: Library, thread: int, title: str, person: str | None = None) -> Thread:
@@ -120,10 +109,6 @@ def export(library: Library, thread: int, format_: Format = "markdown", person: 
 def _thread(row: ThreadRow) -> Thread:
     title = row.title or shortened(row.first) or f"Thread {row.id}"
     return Thread(row.id, title, row.person, row.created, row.changed, row.messages)
-
-
-def _message(row: MessageRow) -> Message:
-    return Message(row.id, row.at, row.question, row.asked, row.record)
 
 
 def _number(thread: int) -> int:

@@ -40,14 +40,14 @@ class ThreadRow:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageRow:
-    """A question as it was put, as it was searched, and the answer as a record."""
+class Message:
+    """A question, as it was put and as it was searched, and the answer as the record that it was shown as."""
 
     id: int
     at: float
     question: str
     asked: str
-    record: dict[str, object]
+    answer: dict[str, object]
 
 
 @checked
@@ -77,7 +77,7 @@ def create(catalog: Catalog, person: str, title: str) -> int:
 @checked
 def append(
     catalog: Catalog, thread: int, question: str, asked: str, record: Mapping[str, object], person: str | None
-) -> MessageRow | None:
+) -> Message | None:
     """The message as it was written to a thread, and nothing where this person has no such thread."""
     now, words = time.time(), json.dumps(record)  # a path may hold what no UTF-8 can
     with catalog.writing(aside=True) as connection:
@@ -94,16 +94,16 @@ def append(
             "insert into message_documents (message, path) values (?, ?)",
             [(row[0], path) for path in sorted(_named(catalog, record, question, asked))],
         )
-    return MessageRow(int(row[0]), now, question, asked, json.loads(words))
+    return Message(int(row[0]), now, question, asked, json.loads(words))
 
 
 @checked
-def messages(catalog: Catalog, thread: int) -> list[MessageRow]:
+def messages(catalog: Catalog, thread: int) -> list[Message]:
     """The messages of a thread, in order."""
     rows = catalog.connection.execute(
         "select id, at, question, asked, record from messages where thread = ? order by id", [thread]
     )
-    return [MessageRow(id_, at, question, asked, json.loads(record)) for id_, at, question, asked, record in rows]
+    return [Message(id_, at, question, asked, json.loads(record)) for id_, at, question, asked, record in rows]
 
 
 @checked

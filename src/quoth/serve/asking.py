@@ -19,13 +19,11 @@ from quoth.errors import QuothError, Stopped, UsageError
 from quoth.followups import completed, completed_by
 from quoth.query import day
 from quoth.serve.problems import problem, unexpected
-from quoth.serve.replies import as_json, reply
+from quoth.serve.replies import SILENCE, as_json, reply, unsilenced
 from quoth.serve.state import Server, server_of
 from quoth.types import Answer, Filters, Hits, Progress
 
 router = APIRouter(prefix="/api", tags=["ask"])
-PING = 15.0
-"""Seconds of silence after which a stream says that it is alive."""
 OFTEN = 0.25
 """Seconds between two events that tell how far a long answer is."""
 EARLIEST, LATEST = -62_000_000_000, 253_000_000_000
@@ -216,25 +214,14 @@ def _record(answer: Answer, body: Question) -> dict[str, object]:
 async def _stream(first: Event, events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
     """The events as server-sent ones; silence is broken by comments, an error is the last event."""
     yield _sent(first)
-    coming = asyncio.ensure_future(anext(events))
     try:
-        while True:
-            done, _ = await asyncio.wait({coming}, timeout=PING)
-            if not done:
-                yield b": still here\n\n"
-                continue
-            yield _sent(coming.result())
-            coming = asyncio.ensure_future(anext(events))
-    except StopAsyncIteration:
-        return
+        async with aclosing(unsilenced(events)) as lasting:
+            async for event in lasting:
+                yield SILENCE if event is None else _sent(event)
     except QuothError as error:
         yield _sent(("error", problem(error)))
     except Exception as error:
         yield _sent(("error", problem(unexpected("a question", error))))
-    finally:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
-        await events.aclose()
 
 
 def _sent(event: Event) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
 
@@ -47,7 +47,7 @@ class Reply:
 
     async def pieces(
         self, first: writing.Event, events: AsyncIterator[writing.Event], with_usage: bool
-    ) -> AsyncIterator[dict[str, object]]:
+    ) -> AsyncGenerator[dict[str, object], None]:
         """The completion as pieces: sentences as they are checked, then the quotes with their annotations."""
         yield self._piece({"role": "assistant", "content": ""})
         said: list[Claim] = []

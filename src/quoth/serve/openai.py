@@ -9,10 +9,9 @@ is refused; what tunes a language model (temperature, max_tokens …) is ignored
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,7 +24,7 @@ from quoth.asking import LONGEST_QUESTION
 from quoth.errors import QuothError
 from quoth.serve.completions import Reply
 from quoth.serve.problems import Refused, fault, unexpected
-from quoth.serve.replies import as_json, reply
+from quoth.serve.replies import SILENCE, as_json, reply, unsilenced
 from quoth.serve.state import Server, server_of
 from quoth.types import Answer
 
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from quoth.types import Encoder, Floats, LanguageModel
 
 QUOTES, PROSE = "quoth", "quoth:prose"
-PING = 15.0
-"""Seconds of silence after which a stream says that it is alive."""
 MOST_MESSAGES = 1_000
 MOST_EARLIER = 20
 """Earlier questions that may complete the last one."""
@@ -246,25 +243,17 @@ async def _events(
                 yield event
 
 
-async def _alive(pieces: AsyncIterator[dict[str, object]]) -> AsyncIterator[bytes]:
+async def _alive(pieces: AsyncGenerator[dict[str, object], None]) -> AsyncIterator[bytes]:
     """Pieces as server-sent events; silence is broken by comments, an error is the last event."""
-    coming = asyncio.ensure_future(anext(pieces))
     try:
-        while True:
-            done, _ = await asyncio.wait({coming}, timeout=PING)
-            if not done:
-                yield b": still here\n\n"
-                continue
-            yield _sent(coming.result())
-            coming = asyncio.ensure_future(anext(pieces))
-    except StopAsyncIteration:
+        async with aclosing(unsilenced(pieces)) as lasting:
+            async for piece in lasting:
+                yield SILENCE if piece is None else _sent(piece)
         yield b"data: [DONE]\n\n"
     except QuothError as error:
         yield _sent(fault(error))
     except Exception as error:
         yield _sent(fault(unexpected("a completion", error)))
-    finally:
-        coming.cancel()
 
 
 def _sent(record: dict[str, object]) -> bytes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import AsyncGenerator, Mapping
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Query, Request
@@ -13,6 +14,12 @@ from starlette.responses import Response
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+T = TypeVar("T")
+PING = 15.0
+"""Seconds of silence after which a stream says that it is alive."""
+SILENCE = b": still here\n\n"
+"""A comment among server-sent events, which says so."""
 
 
 def reply(
@@ -30,6 +37,25 @@ def as_json(record: Mapping[str, object] | DataclassInstance) -> bytes:
     """A record as JSON; ASCII only, since a file's name may hold bytes that are no text."""
     plain = record if isinstance(record, Mapping) else dataclasses.asdict(record)
     return json.dumps(plain, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+async def unsilenced(events: AsyncGenerator[T, None]) -> AsyncGenerator[T | None, None]:
+    """The events as they come, and None whenever none came for PING seconds; they are closed at the end."""
+    coming = asyncio.ensure_future(anext(events))
+    try:
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=PING)
+            if not done:
+                yield None
+                continue
+            yield coming.result()
+            coming = asyncio.ensure_future(anext(events))
+    except StopAsyncIteration:
+        return
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+        await events.aclose()
 
 
 def _named(request: Request, path: Annotated[str, Query(description="A document or place by its full path.")]) -> str:
