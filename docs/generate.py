@@ -56,8 +56,11 @@ def commands() -> str:
             at = every.index((name, command)) + 1
             every[at:at] = inner
     pages = []
+    named = cli.context_settings["help_option_names"]  # a command has them from the group that it is called by
     for name, command in every:
-        context = click.Context(command, info_name=name, max_content_width=96, terminal_width=96)
+        context = click.Context(
+            command, info_name=name, max_content_width=96, terminal_width=96, help_option_names=named
+        )  # fmt: skip
         pages.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(pages)
 
