@@ -36,7 +36,7 @@ stop:     ## end the server that make run started
 	$(BIN)/quoth --library .quoth serve --stop
 
 test: $(VENV)/.dev  ## run the tests, without the slow ones: under ten minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/.dev  ## run the slow tests: kills, full disks, files of 200 MB
 	$(BIN)/python -m pytest -m slow --durations 10

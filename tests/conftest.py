@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from quoth import Library
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so would every process they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -26,6 +29,15 @@ NOTES = {
     "recipes/bread.md": "# Bread\n\nBake the bread at 230 degrees for forty minutes. Let it rest for an hour.\n",
     "tools.py": 'def pressure(bar):\n    """Convert bar to pascal."""\n    return bar * 100_000\n',
 }
+
+
+def write_notes(folder: Path) -> Path:
+    """The folder, filled with small notes."""
+    for name, text in NOTES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
 
 
 @dataclass(frozen=True)
@@ -48,12 +60,30 @@ Quoth = Callable[..., Done]
 @pytest.fixture
 def notes(tmp_path: Path) -> Path:
     """A folder of small notes."""
-    folder = tmp_path / "notes"
-    for name, text in NOTES.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return folder
+    return write_notes(tmp_path / "notes")
+
+
+@pytest.fixture(scope="session")
+def fill(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Writes `notes` and, in `library`, a library of them into a folder: copies, since filling one takes a second."""
+    kept = tmp_path_factory.mktemp("filled")
+    with Library.open(kept / "library") as library:
+        library.add([write_notes(kept / "notes")])
+
+    def copy(place: Path) -> Path:
+        shutil.copytree(kept / "notes", place / "notes", dirs_exist_ok=True)  # with the times that were seen then
+        shutil.copytree(kept / "library", place / "library")
+        with Library.open(place / "library") as library:
+            library.move(kept / "notes", place / "notes")
+        return place / "library"
+
+    return copy
+
+
+@pytest.fixture
+def added(fill: Callable[[Path], Path], tmp_path: Path) -> Path:
+    """A library of the test's own, with the notes at `tmp_path / "notes"` in it."""
+    return fill(tmp_path)
 
 
 @pytest.fixture

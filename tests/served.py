@@ -50,17 +50,6 @@ class Served:
         return self.process.wait(60)
 
 
-def write_notes(folder: Path) -> Path:
-    """The folder, filled with small notes."""
-    from conftest import NOTES
-
-    for name, text in NOTES.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return folder
-
-
 def run_quoth(library: Path, *arguments: str) -> str:
     """What a command printed; it must succeed."""
     command = [sys.executable, "-m", "quoth", "--library", str(library), *arguments]
@@ -107,12 +96,10 @@ def serving(
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def filled(fill: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A library with the notes in it, and their folder; for tests that only copy it or read."""
     place = tmp_path_factory.mktemp("served")
-    notes = write_notes(place / "notes")
-    run_quoth(place / "library", "add", str(notes))
-    return place / "library", notes
+    return fill(place), place / "notes"
 
 
 @pytest.fixture(scope="session")
@@ -123,9 +110,7 @@ def server(filled: tuple[Path, Path]) -> Iterator[Served]:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Served]:
+def own(added: Path, tmp_path: Path) -> Iterator[Served]:
     """A server of the test's own, with a library that it may change."""
-    notes = write_notes(tmp_path / "notes")
-    run_quoth(tmp_path / "library", "add", str(notes))
-    with serving(tmp_path / "library", notes) as served:
+    with serving(added, tmp_path / "notes") as served:
         yield served

@@ -29,12 +29,11 @@ OLD = [Path(__file__).parent / "data" / f"library-v{version}.tar.gz" for version
 
 
 @pytest.fixture
-def filled(notes: Path, tmp_path: Path) -> Path:
+def filled(added: Path, tmp_path: Path) -> Path:
     """A library with the notes in it, and its backup beside it."""
-    with Library.open(tmp_path / "library") as library:
-        library.add([notes])
+    with Library.open(added) as library:
         library.backup(tmp_path / "backup.tar")
-    return tmp_path / "library"
+    return added
 
 
 def dump(folder: Path) -> list[str]:

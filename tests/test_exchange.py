@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Quoth
+from conftest import Quoth, write_notes
 from quoth import Library, exchange
 from quoth.errors import NotFound, ReadError, UsageError
 
@@ -22,17 +22,29 @@ MAILBOX = (
 )
 
 
-@pytest.fixture
-def filled(notes: Path, tmp_path: Path) -> Path:
-    """A library of many kinds of files: several documents in one, a broken one, a name that is no text."""
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of many kinds, several documents in one, a broken one, a name that is no text; a library of them beside."""
+    place = tmp_path_factory.mktemp("many")
+    notes = write_notes(place / "notes")
     for path in EXAMPLES.iterdir():
         shutil.copy(path, notes)
     (notes / "keys.mbox").write_text(MAILBOX.format("shed", "stone") + MAILBOX.format("car", "mat"))
     (notes / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
     (notes / "program").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(200))
     Path(os.fsdecode(os.fsencode(notes) + b"/caf\xe9.txt")).write_text("The café opens at nine.\u2028It closes late.\n")
-    with Library.open(tmp_path / "library") as library:
+    with Library.open(place / "library") as library:
         library.add([notes])
+    return place
+
+
+@pytest.fixture
+def filled(many: Path, notes: Path, tmp_path: Path) -> Path:
+    """A library of these files, moved to the test's own folder, and what it exports."""
+    shutil.copytree(many / "notes", notes, dirs_exist_ok=True)
+    shutil.copytree(many / "library", tmp_path / "library")
+    with Library.open(tmp_path / "library") as library:
+        library.move(many / "notes", notes)
         done = library.export(str(tmp_path / "export.jsonl"))
         assert done.documents == library.status().documents > 10
         assert done.bytes == (tmp_path / "export.jsonl").stat().st_size

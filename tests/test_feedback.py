@@ -19,10 +19,8 @@ from quoth.evaluate import Wanted, evaluate, golden, kept_runs, measure
 
 
 @pytest.fixture
-def library(notes: Path, tmp_path: Path) -> Library:
-    opened = Library.open(tmp_path / "library")
-    opened.add([notes])
-    return opened
+def library(added: Path) -> Library:
+    return Library.open(added)
 
 
 def kinds(library: Library) -> list[str]:

@@ -72,6 +72,7 @@ def test_a_sync_that_finds_nothing_leaves_no_record(tmp_path: Path, notes: Path)
         assert [job.command for job in library.jobs()] == ["add"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_seen_and_taken_up(tmp_path: Path, many: Path, notes: Path) -> None:
     process = started(tmp_path / "library", many)
     process.kill()
@@ -87,6 +88,7 @@ def test_a_killed_run_is_seen_and_taken_up(tmp_path: Path, many: Path, notes: Pa
         assert all(check.ok for check in library.doctor())
 
 
+@pytest.mark.slow
 def test_a_job_is_cancelled_from_another_process_and_resumed(tmp_path: Path, many: Path) -> None:
     process = started(tmp_path / "library", many)
     with Library.open(tmp_path / "library") as library:

@@ -14,10 +14,8 @@ from quoth.recipe import Recipe, changed, difference
 
 
 @pytest.fixture
-def library(notes: Path, tmp_path: Path) -> Library:
-    opened = Library.open(tmp_path / "library")
-    opened.add([notes])
-    return opened
+def library(added: Path) -> Library:
+    return Library.open(added)
 
 
 def test_the_hash_follows_every_field() -> None:

@@ -23,9 +23,8 @@ TOMATOES = "When were the tomatoes planted?"
 
 
 @pytest.fixture
-def library(tmp_path: Path, notes: Path) -> Iterator[Library]:
-    with Library.open(tmp_path / "library") as opened:
-        opened.add([notes])
+def library(added: Path) -> Iterator[Library]:
+    with Library.open(added) as opened:
         yield opened
 
 

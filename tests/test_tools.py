@@ -30,10 +30,8 @@ INJECTED = (
 
 
 @pytest.fixture
-def library(notes: Path, tmp_path: Path) -> Library:
-    opened = Library.open(tmp_path / "library")
-    opened.add([notes])
-    return opened
+def library(added: Path) -> Library:
+    return Library.open(added)
 
 
 def call(library: Library, name: str, **arguments: object) -> Done:

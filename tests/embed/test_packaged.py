@@ -63,6 +63,7 @@ def test_a_missing_model_file_is_a_model_error(tmp_path: Path) -> None:
         PackagedEncoder(folder)
 
 
+@pytest.mark.slow
 def test_a_vector_does_not_depend_on_batch_mates(encoder: PackagedEncoder) -> None:
     words = " ".join(LINES).split()
     texts = ["", "a", "\U0001f642", "\U0001f469\u200d\U0001f33e\U0001f331", "word " * 5_000]

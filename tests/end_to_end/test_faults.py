@@ -70,6 +70,7 @@ def cut(library: Path) -> None:
     catalog.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marked", [True, False])
 @pytest.mark.parametrize("order", ["the catalog is newer", "the indexes are newer"])
 def test_a_power_cut_that_loses_one_half_is_repaired_by_the_next_sync(

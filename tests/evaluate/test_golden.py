@@ -19,10 +19,10 @@ PUMP = "The pump runs for seven minutes, twice a day."
 
 
 @pytest.fixture
-def library(notes: Path, tmp_path: Path) -> Library:
+def library(added: Path, notes: Path) -> Library:
     (notes / "pump.md").write_text(f"# Pump\n\nIn summer. {PUMP}\n\nIn winter. {PUMP}\n")
-    opened = Library.open(tmp_path / "library")
-    opened.add([notes])
+    opened = Library.open(added)
+    opened.add([notes / "pump.md"])
     return opened
 
 

@@ -10,12 +10,13 @@ import httpx
 import pytest
 from starlette.routing import BaseRoute
 
+from conftest import write_notes
 from quoth import access, feedback
 from quoth.config import Config
 from quoth.library import Library
 from quoth.serve.app import create
 from quoth.serve.state import Server
-from served import Served, run_quoth, serving, write_notes
+from served import Served, run_quoth, serving
 
 PASSWORD = "correct horse battery staple"
 NEEDS = {

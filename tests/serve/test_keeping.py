@@ -12,16 +12,18 @@ import subprocess
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from conftest import write_notes
 from quoth.errors import UsageError
 from quoth.lock import writer
 from quoth.serve.uploading import folders_of, name_of
-from served import Served, run_quoth, serving, write_notes
+from served import Served, run_quoth, serving
 
 pytestmark = pytest.mark.slow
 
@@ -453,9 +455,8 @@ def test_a_port_that_is_taken_is_told_with_one_that_is_free(tmp_path: Path) -> N
     assert "try: quoth serve --port " in str(refused.value)
 
 
-def test_a_library_of_a_newer_version_is_not_served(tmp_path: Path) -> None:
-    run_quoth(tmp_path / "library", "add", str(write_notes(tmp_path / "notes")))
-    catalog = sqlite3.connect(tmp_path / "library" / "catalog.sqlite")
+def test_a_library_of_a_newer_version_is_not_served(fill: Callable[[Path], Path], tmp_path: Path) -> None:
+    catalog = sqlite3.connect(fill(tmp_path) / "catalog.sqlite")
     catalog.execute("pragma user_version = 999")
     catalog.close()
     with pytest.raises(AssertionError, match="written by a newer Quoth"), serving(tmp_path / "library", tmp_path):

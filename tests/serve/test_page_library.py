@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from browsing import ask, opening
+from conftest import write_notes
 from quoth import access
 from quoth.library import Library
-from served import Served, run_quoth, serving, write_notes
+from served import Served, run_quoth, serving
 
 pytestmark = pytest.mark.slow
 
@@ -190,13 +191,11 @@ def test_threads_are_kept_renamed_continued_exported_and_deleted(mine: Page) -> 
     mine.locator(".welcome").wait_for()
 
 
-def test_people_sign_in_and_see_only_what_they_may_do(browser: Browser, tmp_path: Path) -> None:
-    notes = write_notes(tmp_path / "notes")
-    run_quoth(tmp_path / "library", "add", str(notes))
-    with Library.open(tmp_path / "library") as library:
+def test_people_sign_in_and_see_only_what_they_may_do(browser: Browser, added: Path, notes: Path) -> None:
+    with Library.open(added) as library:
         access.add_person(library, "olga", "owner", "a long enough password")
         access.add_person(library, "rhea", "reader", "another long password")
-    with serving(tmp_path / "library", notes, "--no-watch") as served, opening(browser, served) as page:
+    with serving(added, notes, "--no-watch") as served, opening(browser, served) as page:
         page.seen.expected.append("Failed to load resource: the server responded with a status of 401")  # type: ignore[attr-defined]
         page.goto("/library")
         assert "/login" in page.url

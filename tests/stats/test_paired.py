@@ -102,7 +102,7 @@ def test_mcnemar_is_that_of_statsmodels_and_scipy(first: int, second: int) -> No
         assert ours == 1.0
 
 
-@settings(max_examples=20, deadline=None)  # statsmodels collects garbage each time
+@settings(max_examples=8, deadline=None)  # statsmodels collects garbage each time
 @given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=12))
 def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
     assert paired.holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-12)
