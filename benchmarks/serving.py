@@ -15,8 +15,8 @@ different and mixed by chance.
     overhead  one asker: a question put to `Library.ask` in this process and to the server in turn, both having been
               asked it before; the difference for each question. Answers must be equal but for their time and number
     adding    while the server adds a folder of files whose text is new: every sentence is mixed of passages. Eight
-              askers read their answers as streams meanwhile, /healthz is asked every 20 ms; the longest time that a
-              stream was silent, and what the queue had done by the end
+              askers read their answers as streams meanwhile, another process asks /healthz every
+              20 ms; the longest time that a stream was silent, and what the queue had done by the end
     page      what a browser loads to show the first view, one after the other on one connection
     memory    MiB of the server and of its children, after the questions and while a folder was added
 
@@ -53,9 +53,11 @@ from urllib.parse import urljoin, urlsplit
 import memory
 import numpy as np
 import record
+from health import check
 
 from quoth import Library
 
+HEALTH = Path(__file__).with_name("health.py")
 BARE = Path(__file__).parent / "peers" / "bare_server.py"
 STARTS = 5
 ASKERS = (1, 2, 8)
@@ -63,8 +65,6 @@ QUESTIONS = 200
 """Questions for each number of askers."""
 PAIRED = 100
 VIEWS = 20
-PROBE = 0.02
-"""Seconds between two health checks."""
 FORMS = ("what is {}", "how does {} work", "{}?", "why {}", "what about {}", "who decides on {}")
 LINKED = re.compile(rb'<(?:link|script|img)\b[^>]*?(?:href|src)="([^"]+)"')
 IMPORTED = re.compile(rb'(?:from|import)\s*\(?\s*"(\.[^"]+)"|url\(\s*"?([^")]+)')
@@ -252,7 +252,7 @@ def served(name: str, folder: Path, asked: Sequence[str]) -> dict[str, object]:
             found[f"{askers} askers"] = {"cold": asking(server, some, askers), "warm": asking(server, some, askers)}
         found["memory"] = server.memory()
         probing = server.client()
-        found["healthz ms"] = quantiles([milliseconds(health, probing) for _ in range(200)])
+        found["healthz ms"] = quantiles([milliseconds(check, probing) for _ in range(200)])
         if name == "quoth":
             found["page"] = page(server)
     return found
@@ -322,7 +322,7 @@ class Seen:
     answers: list[float] = field(default_factory=list)
     silent: list[float] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
-    """Milliseconds beyond its turn that this process came to a health check: how busy the machine is."""
+    """Milliseconds beyond its turn that the checking process came to a health check: how busy the machine is."""
 
 
 def adding(folder: Path, place: Path, asked: Sequence[str], files: int, seconds: int) -> dict[str, object]:
@@ -349,7 +349,8 @@ def adding(folder: Path, place: Path, asked: Sequence[str], files: int, seconds:
             over.set()
 
         eight = [partial(streams, server, left, seen, over)] * 8
-        at_once([*eight, partial(probes, server, seen, over)], until_done)
+        with probed(server, seen):
+            at_once(eight, until_done)
         lasted = time.perf_counter() - began
     return {
         "files": files, "seconds": round(lasted, 1), "files read": job["files"], "passages": job["passages"],
@@ -398,22 +399,15 @@ def streams(server: Served, left: Iterator[str], seen: Seen, over: threading.Eve
         seen.silent.append(1000 * silent)
 
 
-def probes(server: Served, seen: Seen, over: threading.Event) -> None:
-    """Health checks, one every PROBE seconds."""
-    client = server.client()
-    due = time.perf_counter()
-    while not over.is_set():
-        seen.late.append(1000 * max(0.0, time.perf_counter() - due))
-        seen.health.append(milliseconds(health, client))
-        due = max(due + PROBE, time.perf_counter())
-        time.sleep(max(0.0, due - time.perf_counter()))
-
-
-def health(client: http.client.HTTPConnection) -> None:
-    client.request("GET", "/healthz")
-    answer = client.getresponse()
-    told = answer.read()
-    assert (answer.status, told) == (200, b"ok"), told
+@contextmanager
+def probed(server: Served, seen: Seen) -> Iterator[None]:
+    """Health checks by a process of its own while the block lasts."""
+    where = urlsplit(server.address)
+    command = [sys.executable, str(HEALTH), str(where.hostname), str(where.port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as probe:
+        yield
+        told = json.loads(probe.communicate()[0])
+    seen.health, seen.late = told["ms"], told["late"]
 
 
 # -- the page --------------------------------------------------------------------------------------

@@ -40,6 +40,8 @@ ROOF = "When was the roof repaired?"
         ("more details please", [ROOF], "more details please (roof repaired)"),
         ("and 2021 or 2020?", ["revenue in 2022?"], "and 2021 or 2020? (revenue)"),
         ("那么车库呢？", ["屋顶是什么时候修的？"], "那么车库呢？ (屋顶是什么时候修的)"),
+        ("how many of those are PDFs?", [ROOF], "how many of those are PDFs? (roof repaired)"),
+        ("and how many PDFs?", [ROOF], "and how many PDFs? (roof repaired)"),
         # over several questions, and past those that ask nothing
         ("and the garage?", [ROOF, "thanks!"], "When was the garage repaired?"),
         ("Who painted it?", [ROOF, "why?", "great, thank you"], "Who painted it? (roof repaired)"),
@@ -57,6 +59,9 @@ def test_a_follow_up_is_completed(question: str, earlier: Sequence[str], meant: 
     "question",
     [
         "When were the tomatoes planted?",
+        "How many PDFs are there?",
+        "List all invoices",
+        "Summarise this folder",
         "Is it possible to migrate a database?",
         "Who said that the boiler leaks?",
         "Are there any rules for parking in the yard?",

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from quoth.errors import ModelError
+from quoth.survey.wanted import wanted
 
 if TYPE_CHECKING:
     from quoth.types import LanguageModel
@@ -69,6 +70,12 @@ OPERATOR = re.compile(r"(?<!\S)-?(?:in|type|after|before):\S+|(?<!\S)-\w+")
 """What narrows a search, as it is written into a question: it holds for that question only."""
 MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
 YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
+LIBRARY = re.compile(
+    r"\bthere (?:are|is)\b|\b(?:are|is) there\b"
+    r"|\bthis (?=(?:whole |entire )?(?:folder|library|collection|archive|directory)\b)",
+    re.I,
+)
+"""Phrases of a question about the whole library in which a pointing word stands for nothing said before."""
 SLOTS = (
     re.compile(
         rf"(?:(?<!\d)\d{{1,2}}(?:st|nd|rd|th|\.)?\s+)?\b(?:{MONTH})\b(?:\s+\d{{1,2}}(?:st|nd|rd|th)?(?!\d))?(?:,?\s+\d{{4}})?"
@@ -194,6 +201,8 @@ def depends(question: str) -> bool:
     """Whether a question cannot be understood by itself."""
     if LEADS.match(question):
         return True
+    if _is_whole(question):
+        return False
     if POINTING_THERE.search(DUMMY.sub(" ", question)):
         return True
     topics = _topics(question)
@@ -205,6 +214,12 @@ def depends(question: str) -> bool:
             return True
         before = before or (word not in _grammar() and word not in LIGHT)
     return False
+
+
+def _is_whole(question: str) -> bool:
+    """Whether a question is about the whole library and points at nothing that was said: "how many PDFs are there"."""
+    words = _words(LIBRARY.sub(" ", question))
+    return bool(_topics(question)) and POINTING.isdisjoint(words) and wanted(question) is not None
 
 
 @cache

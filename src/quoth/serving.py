@@ -107,7 +107,9 @@ def _behind(folder: str | None, stop: bool, show: bool, json_: bool) -> None:
         click.echo(json.dumps({"stopped": address}) if json_ else f"the server at {address} has ended")
         return
     arguments = [one for one in sys.argv[1:] if one not in ("--background", "--open", "--json")]
-    address = behind.start(place, [*arguments, "--json"])
+    address, started = behind.start(place, [*arguments, "--json"])
+    if not started and len(arguments) > len(sys.argv[1 : sys.argv.index("serve") + 1]):
+        click.echo("note: it ran already, as it was started then; to change its options, end it first", err=True)
     library = "" if folder is None else f"--library {folder} "
     ended = f"quoth {library}serve --stop ends it"
     click.echo(json.dumps({"address": address}) if json_ else f"Quoth is at {address}  ({ended})")

@@ -236,13 +236,14 @@ def _leave_out_forgotten(parts: Parts, plan: Plan, report: Report) -> None:
 def _read(parts: Parts, plans: Sequence[Plan], options: Options, run: Running) -> None:
     """Read, split, encode and write the files of all plans; the four go on at the same time."""
     from quoth.embed.packaged import FOLDER
+    from quoth.ingest import nice
     from quoth.ingest.worker import ReadPool, ToRead
 
     wanted = [(plan, found) for plan in plans for found in plan.read]
     if not wanted:
         return
     if options.nice:
-        os.nice(10)
+        nice.make_way()
     at = Progress("reading", 0, len(wanted), 0, 0, sum(found.size for _, found in wanted))
     sizes = {found.path: found.size for _, found in wanted}
 

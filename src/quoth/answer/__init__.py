@@ -105,7 +105,7 @@ def answer(
     """One to three verified quotes that answer the question, or a refusal with the nearest stretches.
 
     Of `hits`, best first, the first HITS are read; `texts` gives the text of a document by its path,
-    `asked` is the question's vector. At most 24 sentences are encoded.
+    `asked` is the question's vector. At most SENTENCES sentences are encoded.
     """
     models, quoting = model.load(), quoting or default()
     notes: list[str] = []

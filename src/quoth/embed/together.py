@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from quoth.embed.runtime import ov
     from quoth.types import Floats
 
-STEP = 8
+STEP = 16
 """Lengths are rounded up to this, so that few shapes need kernels of their own."""
 TOKENS = 768
 """Tokens in one inference of few texts, padding included: more gains no speed, and others wait the longer."""

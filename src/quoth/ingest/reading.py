@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from quoth.errors import LeftOut, ReadError
+from quoth.ingest import nice
 from quoth.ingest.pipe import Plain, freeze, receive, send
 from quoth.ingest.worker import FILES, LOOK, NO_MEMORY, SCRATCH, TEXT, TRIES, ToRead, too_much
 from quoth.types import Document, Passage
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Runs in the worker process: answers jobs from standard input until that closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    nice.follow()
     jobs, answers = _own_pipes()
     tokenizer, memory, parent = cast("tuple[str, int, int]", receive(jobs)[0])
     _die_with(parent)

@@ -20,14 +20,14 @@ PATIENCE = 60.0
 """Seconds that a server may take to come up, and to end."""
 
 
-def start(folder: Path, arguments: Sequence[str]) -> str:
-    """The address of the server of this library: of the one that runs, or of one started with these arguments.
+def start(folder: Path, arguments: Sequence[str]) -> tuple[str, bool]:
+    """The address of the server of this library, and whether it was started now, with these arguments.
 
     Raises `LibraryError` with what the new one said when it does not come up.
     """
     running = alone.where(folder)
     if running:
-        return running[0]
+        return running[0], False
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOG).open("w+b") as log:
         child = subprocess.Popen(
@@ -39,7 +39,7 @@ def start(folder: Path, arguments: Sequence[str]) -> str:
             said = (folder / LOG).read_text(encoding="utf-8", errors="replace")
             first = next((line for line in said.splitlines(keepends=True) if line.startswith("{")), "")
             if first.endswith("\n"):
-                return str(json.loads(first)["address"])
+                return str(json.loads(first)["address"]), True
             if child.poll() is not None:
                 raise _failed(said)
             time.sleep(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import filecmp
 import os
 import re
 import shutil
@@ -108,7 +109,7 @@ def take(data: BinaryIO, given: str, place: Path, archives: bool) -> Path:
                 shutil.copyfileobj(data, file, 1 << 20)
                 file.flush()
                 os.fsync(file.fileno())
-            path = _free(place, name)
+            path = _free(place, name, part)
             part.replace(path)
         except BaseException:
             part.unlink(missing_ok=True)
@@ -168,8 +169,8 @@ def _check(data: BinaryIO, name: str, archives: bool) -> None:
         raise Refused(415, f"{name} is {kinds.describe(head, name)}, which Quoth does not read", "see docs/files.md")
 
 
-def _free(place: Path, name: str) -> Path:
-    """An empty file of this name, or of one with a number where it is taken."""
+def _free(place: Path, name: str, part: Path) -> Path:
+    """Where an upload goes: a file of this name, or of one with a number where another file has it."""
     stem, dot, end = name.rpartition(".")
     for number in range(1, 10_000):
         numbered = name if number == 1 else f"{stem} ({number}).{end}" if dot else f"{name} ({number})"
@@ -177,6 +178,7 @@ def _free(place: Path, name: str) -> Path:
         try:
             path.open("xb").close()
         except FileExistsError:
-            continue
-        return path
+            if not path.is_file() or not filecmp.cmp(path, part, shallow=False):
+                continue
+        return path  # empty, or what was uploaded before, byte for byte
     raise Refused(409, f"there are 10,000 files called {name} already", "rename it")

@@ -4,6 +4,7 @@ import { events, get } from './api.js'
 import { choose, last, turn } from './answer.js'
 import { $, $$, body, count, explain, h, may, pane, tell } from './dom.js'
 import { addButton } from './library.js'
+import { shut } from './source.js'
 import * as threads from './threads.js'
 
 const form = $('#ask')
@@ -51,6 +52,7 @@ async function examples() {
 /** A thread that was opened, or null for a new one. */
 function show(thread) {
   stop()
+  shut(false)
   if (!thread) turns.replaceChildren(welcome)
   else {
     turns.replaceChildren(...thread.messages.map((message) => {
@@ -88,6 +90,7 @@ async function send(question) {
   running = new AbortController()
   const mine = running
   const one = turn(question.trim())
+  shut(false)  // its buttons are about the question before
   if ($('.welcome', turns)) turns.replaceChildren()
   for (const problem of $$('.problem', turns)) if (problem.parentElement === turns) problem.remove()
   turns.append(one.element)
@@ -116,7 +119,10 @@ async function send(question) {
 async function listen(one, record, mine) {
   let final = null
   for await (const [name, told] of events('/api/ask', record, mine.signal)) {
-    if (name === 'quoted') one.show(told, Boolean(body.dataset.model))
+    if (name === 'quoted') {
+      one.show(told, Boolean(body.dataset.model))
+      one.element.scrollIntoView({ block: 'start', behavior: calm() })  // there was less to scroll before
+    }
     else if (name === 'said') one.say(told, told.all_quotes)
     else if (name === 'progress') one.step(told)
     else if (name === 'done') one.show(final = told)

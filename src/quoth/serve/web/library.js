@@ -218,9 +218,11 @@ const sourcesTable = safely(async () => {
 })
 
 const leave = (where, path, forget) => safely(async () => {
-  const text = forget
-    ? ['Every trace of it is erased from the library: text, vectors, what the journal and threads quote of it. This cannot be undone.',
-      'The file itself stays where it is. A later sync leaves it out.']
+  const uploads = (await sources() ?? []).find((one) => one.uploads)?.path
+  const erased = 'Every trace of it is erased from the library: text, vectors, what the journal and threads quote of it. This cannot be undone.'
+  const text = uploads && path.startsWith(`${uploads}/`)
+    ? [forget ? erased : 'It can no longer be found or quoted.', 'It was uploaded, so its copy here is deleted too; the file that you uploaded it from stays where it is.']
+    : forget ? [erased, 'The file itself stays where it is. A later sync leaves it out.']
     : 'It can no longer be found or quoted. The file itself stays where it is; a sync brings it back if its folder is still a source.'
   const title = `${forget ? 'Forget' : 'Remove'} ${named(path)}?`
   if (await confirmed({ title, text, does: forget ? 'Forget' : 'Remove', danger: true }) === null) return

@@ -14,6 +14,7 @@ export const isOpen = () => Boolean(aside && !aside.hidden)
 /** Open the document at an address of /source. `question` and `entry` say what it was opened for. */
 export const open = safely(async (address, { question = '', entry = 0, from: opener = null, path = null, focus = false } = {}) => {
   const narrow = !matchMedia('(min-width: 48rem)').matches
+  if (narrow && !history.state?.source) history.pushState({ source: true }, '')  // back leads to the answer
   from = opener
   about = { question, entry, path }
   const mine = ++asked
@@ -131,17 +132,25 @@ function offset(node, at, step) {
 }
 
 export function close() {
+  if (history.state?.source) history.back()  // where it was opened over the answer: the step back closes it
+  else shut()
+}
+
+/** Close it where we are in the history; `refocus` says whether the quote that it was opened from has the focus next. */
+export function shut(refocus = true) {
   if (!aside || aside.hidden) return
+  if (history.state?.source) history.replaceState({}, '')
   aside.hidden = true
   asked++
   aside.replaceChildren()
   body.classList.remove('reading')
   pane('talk')
-  if (from?.isConnected) from.focus()
+  if (refocus && from?.isConnected) from.focus()
 }
 
 /** Links to places open here instead of on a page of their own. */
 export function intercept() {
+  addEventListener('popstate', () => { if (!history.state?.source) shut() })
   document.addEventListener('selectionchange', () => {
     const hint = $('#source .hint')
     if (hint) hint.hidden = !range()

@@ -3,7 +3,9 @@
 import { get, patch, post, remove } from './api.js'
 import { $, ago, body, button, confirmed, h, pictured, safely, toast } from './dom.js'
 
+const FIRST = 12
 let current = null
+let all = false
 let opened = () => {}
 
 export const thread = () => current
@@ -18,6 +20,7 @@ export async function begin(show) {
 
 const follow = safely(async () => {
   const number = Number(new URLSearchParams(location.search).get('thread')) || null
+  if (number && number === current?.id) return
   if (number) await choose(number, false)
   else if (current) fresh(false)
 })
@@ -49,14 +52,17 @@ async function choose(number, push = true) {
 export const list = safely(async () => {
   const { threads } = await get('/api/threads')
   const started = body.dataset.page === 'ask'
+  const shown = all ? threads : threads.filter((one, at) => at < FIRST || one.id === current?.id)
   $('#threads').replaceChildren(h('section', { 'aria-labelledby': 'threads-title' },
     h('div', { class: 'title' }, h('h2', { id: 'threads-title' }, 'Threads'),
       started
         ? pictured('plus', 'New thread', () => { fresh(); $('#q').focus() })
         : null),
     threads.length
-      ? h('ul', { class: 'list' }, threads.map(item))
-      : h('p', { class: 'quiet' }, 'Questions that you ask are kept here.')))
+      ? h('ul', { class: 'list' }, shown.map(item))
+      : h('p', { class: 'quiet' }, 'Questions that you ask are kept here.'),
+    shown.length < threads.length
+      ? button(`All ${threads.length} threads`, () => { all = true; list() }, { class: 'quiet' }) : null))
   mark()
 })
 
