@@ -228,6 +228,9 @@ def test_uploads_land_beside_the_library_whatever_they_are_called(own: Served) -
         landed = [Path(one["path"]) for one in done.json()["files"]]
         assert landed == [place / "sky" / "comet.txt", place / "sky" / "comet (2).txt"]
         assert landed[0].read_bytes() == text
+        again = sent(client, ("comet.txt", b"Another comet."), ("comet.txt", text), folder="sky").json()["files"]
+        assert [one["path"] for one in again] == [str(landed[1]), str(landed[0])], "no copies of what is there"
+        assert sorted(place.rglob("*.*")) == sorted(landed)
         assert sorted(place.rglob("*.part")) == []
         assert over(own, client, done.json()["queued"]["number"])["state"] == "done"
         answer = client.post("/api/ask", json={"question": "When did the comet come back?"}).json()

@@ -235,6 +235,33 @@ def test_focus_goes_to_the_source_and_back_to_the_quote_it_was_opened_from(brows
         assert opener.evaluate("one => one === document.activeElement")
 
 
+def test_back_on_a_small_screen_leads_from_the_source_to_the_answer(browser: Browser, kinds: Served) -> None:
+    with opening(browser, kinds, viewport={"width": 390, "height": 844}) as page:
+        page.goto("/")
+        ask(page, "When were the tomatoes planted?")
+        thread = page.url
+        for leave in (page.go_back, page.get_by_label("Close the source").click):
+            page.locator(".quoted a.open").first.click()
+            page.locator("#source mark").wait_for()
+            assert not page.locator(".quoted").is_visible()
+            leave()
+            page.locator(".quoted blockquote").wait_for()
+            assert "12 May 2023" in first_quote(page)
+            assert (page.url, page.locator("#source mark").count()) == (thread, 0)
+
+
+def test_a_new_question_closes_the_source_of_the_one_before_and_is_in_sight(page: Page) -> None:
+    for question in ("When were the tomatoes planted?", "When is the hive opened?"):
+        ask(page, question)
+        page.locator(".turn").last.locator(".quoted a.open").first.click()
+        page.locator("#source mark").wait_for()
+    ask(page, "When to turn the compost?")
+    assert page.locator("#source mark").count() == 0
+    page.wait_for_function("document.querySelector('.turn:last-of-type .quoted').getBoundingClientRect().top > 0")
+    heading = page.locator(".turn:last-of-type .question").bounding_box()
+    assert heading and 0 <= heading["y"] < 800
+
+
 def test_filters_narrow_in_the_page_and_in_the_question(page: Page) -> None:
     ask(page, "When were the tomatoes planted? type:pdf")
     page.locator(".asked", has_text="When were the tomatoes planted?").wait_for()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sqlite3
@@ -496,4 +497,4 @@ def _insert_document(
 
 
 def _marks(blob: bytes) -> tuple[Mark, ...]:
-    return tuple(Mark(*row) for row in json.loads(zlib.decompress(blob)))
+    return tuple(itertools.starmap(Mark, json.loads(zlib.decompress(blob))))

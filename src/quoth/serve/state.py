@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import time
@@ -85,7 +86,8 @@ class Server:
         self.attempts = Attempts()
         self.keeper = Keeper(library._parts.folder, ways.watching and not ways.readonly)
         self._needed = (False, -FRESH)
-        self._compute = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="quoth-ask")
+        # one more than there are cores: while one waits for the lock of Python, or for vectors, another goes on
+        self._compute = ThreadPoolExecutor((os.cpu_count() or 1) + 1, thread_name_prefix="quoth-ask")
         self._quick = ThreadPoolExecutor(QUICK, thread_name_prefix="quoth-quick")
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="quoth-password")
         self._room = Room(max(1, config.most_asks), asyncio.Semaphore(max(1, config.most_asks)))
@@ -117,7 +119,7 @@ class Server:
         return needed
 
     async def run(self, function: Callable[..., R], /, *arguments: object) -> R:
-        """What a function that computes returns; as many run at once as there are cores."""
+        """What a function that computes returns; as many run at once as there are cores, and one."""
         await self.warmed()
         return await self._in(self._compute, partial(function, *arguments))
 
@@ -191,6 +193,7 @@ class Server:
         self.model = self._open_model()
         # a first question imports, opens and compiles everything that later ones use
         self.library.explain("Is everything ready?", noted=False)
+        gc.freeze()  # what is loaded now stays, and need not be looked through for garbage at every turn
 
     def _open_model(self) -> LanguageModel | None:
         """The language model of the settings; where it cannot be had, answers are plain quotes and a note says why."""
