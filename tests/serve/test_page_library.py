@@ -244,8 +244,9 @@ def test_golden_questions_are_measured_and_two_runs_compared(mine: Page, own: Se
             assert client.post("/api/golden", json={"question": question} | place).status_code == 201
     mine.goto("/evaluate")
     mine.locator("#golden li", has_text="Who services the boiler?").wait_for()
+    mine.get_by_label("Name of the run").fill("first")
     mine.get_by_role("button", name="Start an evaluation").click()
-    mine.locator("#runs tbody tr").first.wait_for(timeout=60_000)
+    mine.locator("#runs tbody th", has_text="first").wait_for(timeout=60_000)
     mine.get_by_text("With a second run, here is which one is better").wait_for()
     run_quoth(own.library, "evaluate", "--name", "second", "--json")
     mine.reload()
@@ -253,6 +254,13 @@ def test_golden_questions_are_measured_and_two_runs_compared(mine: Page, own: Se
     report.locator("h1").wait_for(timeout=60_000)
     assert report.locator("svg").count() >= 3
     assert mine.locator(".verdict").inner_text()
+    with own.client() as client:
+        told = client.get("/api/compare", params={"first": "first", "second": "second"}).json()
+        (used,) = client.get("/api/recipes").json()["recipes"]
+    assert (used["name"], used["used"], told["report"]) == ("default", True, True)
+    rows = mine.locator("#compare tbody tr")
+    assert rows.locator("th").all_inner_texts() == [one["measure"] for one in told["differences"]]
+    assert rows.first.locator("td").nth(1).inner_text() == f"{told['differences'][0]['first']:.3f}"
     assert mine.locator("#runs tbody tr").count() == 2
     mine.get_by_role("button", name="Delete What should the pressure be?").click()
     mine.get_by_role("dialog").get_by_role("button", name="Delete").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,8 @@ MAY_ADD = [Depends(require("add"))]
 NAME = r"^\w[\w .+-]*$"
 ALONE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'self'; sandbox"
 """What the page of a report may do: show itself."""
+CHARTS = ("altair", "vl_convert")
+"""What the extra `report` brings."""
 Set = Annotated[str, Field(max_length=64, pattern=NAME)]
 RunName = Annotated[str, Query(max_length=64, pattern=NAME)]
 
@@ -61,6 +64,20 @@ class Runs(BaseModel):
     """The runs that were kept, the oldest first."""
 
     runs: list[dict[str, object]]
+
+
+class Recipe(BaseModel):
+    """A recipe of the library; `used` says that questions are answered by it."""
+
+    name: str
+    hash: str
+    used: bool
+
+
+class Recipes(BaseModel):
+    """The recipes that the library remembers, the default one first."""
+
+    recipes: list[Recipe]
 
 
 class Wanted(BaseModel):
@@ -141,6 +158,14 @@ def _runs(library: Library) -> list[dict[str, object]]:
     return [finite(dict(summary.of(one))) for one in kept_runs(library)]
 
 
+@router.get("/recipes", summary="The recipes that can be measured", responses={200: {"model": Recipes}})
+async def recipes(request: Request) -> Response:
+    """Every way to answer that has a name."""
+    server = server_of(request)
+    some = await server.run(server.library.recipes)
+    return reply({"recipes": [{"name": one.name, "hash": one.recipe.hash, "used": one.used} for one in some]})
+
+
 @router.post(
     "/evaluate", status_code=202, summary="Measure a recipe", responses={202: {"model": Told}}, dependencies=MAY_ADD
 )  # fmt: skip
@@ -164,10 +189,11 @@ def _possible(library: Library, wanted: Wanted) -> None:
 
 @router.get("/compare", summary="Is the second run better than the first?")
 async def compare(request: Request, first: RunName, second: RunName) -> Response:
-    """Every difference with its interval and p, and what may be said about it."""
+    """Every difference with its interval and p, and what may be said of it; `report`: charts can be drawn."""
     server = server_of(request)
     done = await server.run(_compared, server.library, first, second)
-    return reply(finite(dataclasses.asdict(done.found)))
+    drawn = all(importlib.util.find_spec(one) for one in CHARTS)
+    return reply(finite(dataclasses.asdict(done.found)) | {"report": drawn})
 
 
 @router.get(

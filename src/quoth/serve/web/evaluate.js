@@ -20,7 +20,8 @@ export async function begin() {
 const golden = safely(async () => {
   const { questions } = await get('/api/golden')
   const sets = Map.groupBy ? Map.groupBy(questions, (one) => one.set) : new Map([['', questions]])
-  $('#start').replaceChildren(...(may('add') && questions.length ? [starter([...sets.keys()])] : []))
+  const { recipes } = await get('/api/recipes')
+  $('#start').replaceChildren(...(may('add') && questions.length ? [starter([...sets.keys()], recipes)] : []))
   $('#golden').replaceChildren(...(questions.length
     ? [...sets].map(([name, some]) => h('details', { class: 'set', open: sets.size === 1 },
       h('summary', {}, `${name || 'golden'} (${count(some.length, 'question')})`),
@@ -41,11 +42,16 @@ function question(one) {
     }), { class: 'quiet', 'aria-label': `Delete ${one.question}` }) : null)
 }
 
-function starter(sets) {
+function starter(sets, recipes) {
   const set = sets.length > 1
     ? h('select', { 'aria-label': 'Set' }, sets.map((one) => h('option', { value: one }, one))) : null
-  return h('span', { class: 'buttons' }, set, h('button', { type: 'button', class: 'first', click: safely(async () => {
-    await post('/api/evaluate', set ? { set: set.value } : {})
+  const recipe = recipes.length > 1
+    ? h('select', { 'aria-label': 'Recipe' }, recipes.map((one) => h('option', { value: one.name || one.hash, selected: one.used }, one.name || one.hash))) : null
+  const name = h('input', { 'aria-label': 'Name of the run', placeholder: 'a name, if you like', maxlength: 64, pattern: '\\w[\\w.+\\-]*' })
+  return h('span', { class: 'buttons' }, set, recipe, name, h('button', { type: 'button', class: 'first', click: safely(async () => {
+    if (!name.reportValidity()) return
+    await post('/api/evaluate', { ...(set && { set: set.value }), ...(recipe && { recipe: recipe.value }), name: name.value })
+    name.value = ''
     toast('The questions are being asked')
     follow()
     await wait()
@@ -82,6 +88,16 @@ const runs = safely(async () => {
 
 const mean = (one) => (one ? [one.mean.toFixed(3), h('small', {}, ` ${one.low.toFixed(2)}–${one.high.toFixed(2)}`)] : '')
 
+const signed = (value) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`
+
+/** Every measure in both runs, what lies between them with its interval, and p adjusted for all of them. */
+const differences = (told) => h('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': 'Differences' }, h('table', {},
+  h('thead', {}, h('tr', {}, ['Measure', 'Questions', 'Before', 'After', 'Difference', 'p'].map((one) => h('th', { scope: 'col' }, one)))),
+  h('tbody', {}, told.differences.map((one) => h('tr', {}, h('th', { scope: 'row' }, one.measure), h('td', {}, String(one.questions)),
+    h('td', {}, one.first.toFixed(3)), h('td', {}, one.second.toFixed(3)),
+    h('td', {}, signed(one.difference), h('small', {}, ` ${signed(one.interval.low)} … ${signed(one.interval.high)}`)),
+    h('td', {}, one.adjusted.toFixed(3)))))))
+
 function compare(names) {
   chosen = { first: names[1] ?? names[0], second: names[0] }
   if (names.length < 2) {
@@ -94,8 +110,9 @@ function compare(names) {
   const draw = safely(async () => {
     if (chosen.first === chosen.second) return place.replaceChildren(h('p', { class: 'quiet' }, 'Choose two different runs.'))
     const told = await get(`/api/compare?${query(chosen)}`)
-    return place.replaceChildren(h('p', { class: 'verdict' }, told.words),
-      h('iframe', { src: `/api/report?${query(chosen)}`, title: 'Report of the comparison', sandbox: '', class: 'report' }))
+    return place.replaceChildren(h('p', { class: 'verdict' }, told.words), differences(told), told.report
+      ? h('iframe', { src: `/api/report?${query(chosen)}`, title: 'Report of the comparison', sandbox: '', class: 'report' })
+      : h('p', { class: 'quiet' }, 'Charts and the questions that changed come with the extra “report”: pip install "quoth[report]"'))
   })
   $('#compare').replaceChildren(h('div', { class: 'row' }, pick('first', 'Before'), pick('second', 'After')), place)
   draw()
