@@ -51,8 +51,6 @@ def choose(
             break
         text = texts(one.document)
         start, end = readable(text, one, stretches[one.hit].spans)
-        if chosen and one.heading and end == one.end:
-            continue  # a heading alone says little
         quote = Chosen(one.document, start, end, text[start:end], score, one.hit)
         if not any(map(str.isalpha, quote.text)) or any(_same(quote, other) for other in chosen):
             continue
