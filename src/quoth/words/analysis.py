@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 import tantivy
 
@@ -96,6 +96,7 @@ def words(text: str) -> list[str]:
     return _analyzer("", text.isascii()).analyze(text) + extra
 
 
+@lru_cache(maxsize=16_384)
 def stem(word: str, language: str) -> str:
     """The index term of one word as `words` returns it."""
     return (_stemmer(language or "en").analyze(word) or [word])[0]
@@ -113,6 +114,7 @@ def _stop_words(language: str) -> tantivy.TextAnalyzer:
     return build.build()
 
 
+@lru_cache(maxsize=16_384)
 def stopped(word: str, language: str) -> bool:
     """Whether the word is a stop word of the language."""
     return not _stop_words(language or "en").analyze(word)
