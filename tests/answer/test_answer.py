@@ -66,6 +66,21 @@ def test_a_sentence_that_leans_on_the_one_before_takes_it_along() -> None:
     assert text in [quote.text for quote in (*draft.quotes, *draft.also)]
 
 
+def test_a_sentence_that_only_says_the_question_again_is_not_what_answers() -> None:
+    question = "When does the warranty of the inverter end?"
+    notes = NOTES | {
+        "/n/log.txt": f"What was asked.\n\n- today: {question} (rated right)\n\n- before: What is 2 + 2?\n"
+    }
+    draft = ask(question, notes)
+    assert (draft.answered, draft.quotes[0].text) == (True, "The warranty of the inverter ends on 14 May 2031.")
+    faq = {
+        "/n/faq.md": f"# Questions\n\n## {question}\n\nOn 14 May 2031, says the certificate.\n\n## And then?\n\nNothing.\n"
+    }
+    draft = ask(question, faq)
+    assert draft.answered
+    assert said in draft.quotes[0].text
+
+
 def test_a_heading_is_not_quoted_alone() -> None:
     draft = ask("Warranty")
     assert "Warranty" not in [quote.text for quote in (*draft.quotes, *draft.also)]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from quoth.answer import model
-from quoth.answer.features import NAMES, PASSAGES, SENTENCES, Candidate, Stretch, candidates, describe
+from quoth.answer.features import NAMES, PASSAGES, SENTENCES, Candidate, Stretch, candidates, describe, echoes
 from quoth.answer.question import understand
 from quoth.answer.quotes import Chosen, choose
 from quoth.types import Hit
@@ -39,6 +39,8 @@ TOLD = ("cosine", "passage cosine", "passage rank", "covered", "covered by passa
 SHOWN = 5
 """Sentences whose features are kept to explain the choice."""
 BEHIND = 0.3
+ECHO = 4.0
+"""What a sentence loses that says the question again, which no text that the models were trained on does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Quoting:
 @cache
 def default() -> Quoting:
     """The packaged models with their threshold."""
-    numbers = f"{HITS} {PASSAGES} {SENTENCES}"
+    numbers = f"{HITS} {PASSAGES} {SENTENCES} {ECHO}"
     name = hashlib.sha256(model.FILE.read_bytes() + numbers.encode()).hexdigest()[:16]
     return Quoting(name, model.load().threshold)
 
@@ -118,7 +120,7 @@ def answer(
     if not found:
         return Draft(False, 0.0, quoting.threshold, (), (), tuple(notes), {})
     rows = describe(about, kept, found, stretches, encode([one.text for one in found]), asked)
-    logits = models.ranker(rows)
+    logits = models.ranker(rows) - ECHO * np.array([echoes(about, one) for one in found])
     seen = model.signals(about, kept, found, rows, logits)
     confidence = _probability(float(models.confidence(np.array([list(seen.values())]))[0]))
     if not _is_latin(question):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quoth.answer.question import KINDS, Question, content, stems
+from quoth.answer.question import KINDS, Question, content, stems, tokens
 from quoth.answer.sentences import Span, bare, is_heading, sentences
 from quoth.types import Hit
 
@@ -164,6 +164,14 @@ def around(text: str, start: int, end: int) -> list[Span]:
 def cover(question: Question, held: frozenset[str]) -> float:
     """The share of the question's weight that is in a set of stems."""
     return sum(weight for term, weight in question.weights.items() if term in held)
+
+
+def echoes(question: Question, one: Candidate) -> bool:
+    """Whether a sentence is little but the question, as in a transcript: it is followed by the answer at best."""
+    asked, said = tokens(question.text), tokens(one.text)
+    if len(asked) < 4 or not len(asked) <= len(said) < 2 * len(asked):
+        return False
+    return any(said[at : at + len(asked)] == asked for at in range(len(said) - len(asked) + 1))
 
 
 def describe(
