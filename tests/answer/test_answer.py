@@ -73,9 +73,8 @@ def test_a_sentence_that_only_says_the_question_again_is_not_what_answers() -> N
     }
     draft = ask(question, notes)
     assert (draft.answered, draft.quotes[0].text) == (True, "The warranty of the inverter ends on 14 May 2031.")
-    faq = {
-        "/n/faq.md": f"# Questions\n\n## {question}\n\nOn 14 May 2031, says the certificate.\n\n## And then?\n\nNothing.\n"
-    }
+    said = "On 14 May 2031, says the certificate."
+    faq = {"/n/faq.md": f"# Questions\n\n## {question}\n\n{said}\n\n## And then?\n\nNothing.\n"}
     draft = ask(question, faq)
     assert draft.answered
     assert said in draft.quotes[0].text
