@@ -88,7 +88,7 @@ const runs = safely(async () => {
 
 const mean = (one) => (one ? [one.mean.toFixed(3), h('small', {}, ` ${one.low.toFixed(2)}–${one.high.toFixed(2)}`)] : '')
 
-const signed = (value) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`
+const signed = (value) => { const told = Math.abs(value).toFixed(3); return Number(told) ? `${value < 0 ? '−' : '+'}${told}` : told }
 
 /** Every measure in both runs, what lies between them with its interval, and p adjusted for all of them. */
 const differences = (told) => h('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': 'Differences' }, h('table', {},
