@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 import quoth
 from quoth.errors import ReadError
 from quoth.ingest import read_data
+from quoth.ingest.kinds import wide
 from quoth.ingest.split import WINDOW, encoded, split
 
 TOKENIZER = Tokenizer.from_file(str(Path(quoth.__file__).parent / "embed" / "minilm" / "tokenizer.json"))
@@ -79,6 +80,7 @@ def changed(text: str, changes: list[tuple[float, int, str]], cut: float) -> str
 @given(changes=CHANGES, cut=st.floats(0.3, 1))
 def test_a_damaged_text_is_still_its_own_text(name: str, changes: list[tuple[float, int, str]], cut: float) -> None:
     data = changed(OWN[name] * 2, changes, cut).encode()
+    assume(wide(data) is None)  # a few bytes of which half are NULs may as well be UTF-16
     try:
         (document,) = read_data(data, f"/a/{name}")
     except ReadError:

@@ -54,6 +54,11 @@ def test_a_notebook_is_its_cells_and_their_printed_output() -> None:
     assert document.place(document.text.index("oh")).heading == "Sums"
 
 
+def test_one_nul_makes_no_text_wide() -> None:
+    assert decode(b"\0 # g\n")[0] == "\ufffd # g\n"
+    assert decode("g\n".encode("utf-16-be")) == ("g\n", ())
+
+
 @pytest.mark.parametrize("text", ["{", '{"cells": [1]}', '{"cells": 3}', "{}"])
 def test_a_broken_notebook_is_a_read_error(text: str) -> None:
     with pytest.raises(ReadError, match="is not a Jupyter notebook"):

@@ -320,7 +320,7 @@ CONTROL = bytes(set(range(32)) - {7, 8, 9, 10, 11, 12, 13, 27}) + b"\x7f"
 def wide(head: bytes) -> str | None:
     """The UTF-16 or UTF-32 that text without a byte order mark is in, by where its NULs stand; else None."""
     sample = head[: min(len(head), 4096) // 4 * 4]
-    if not sample:
+    if sample.count(0) < 2:  # one may be damage
         return None
     zeros = [sample[step::4].count(0) * 4 / len(sample) for step in range(4)]
     low, high = (zeros[0] + zeros[2]) / 2, (zeros[1] + zeros[3]) / 2
