@@ -273,6 +273,9 @@ def test_filters_narrow_in_the_page_and_in_the_question(page: Page) -> None:
     page.locator("select[name=type]").select_option("csv")
     ask(page, "When was the compost turned?")
     assert page.locator(".turn").last.locator(".quoted").count() == 0
+    page.locator("select[name=type]").select_option("")
+    ask(page, "When was the compost turned? in:nowhere")
+    assert "Nothing lies in nowhere" in page.locator(".turn").last.locator(".refusal").inner_text()
 
 
 def test_it_is_dark_where_the_system_is_and_where_somebody_wants_it(browser: Browser, kinds: Served) -> None:

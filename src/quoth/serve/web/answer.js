@@ -123,7 +123,8 @@ function refusal(element, answer) {
   const searched = `${count(answer.searched.documents, 'document')} (${count(answer.searched.passages, 'passage')})`
   return [
     h('div', { class: 'refusal' },
-      h('p', {}, h('strong', {}, 'Your files do not seem to hold the answer.')),
+      // where filters left nothing, the answer names the one that did
+      h('p', {}, h('strong', {}, answer.searched.passages ? 'Your files do not seem to hold the answer.' : answer.text)),
       h('dl', {},
         h('div', {}, h('dt', {}, 'Searched'), h('dd', {}, searched)),
         h('div', {}, h('dt', {}, 'Best score'), h('dd', {}, answer.confidence.toFixed(2))),
