@@ -80,6 +80,12 @@ def test_a_sentence_that_only_says_the_question_again_is_not_what_answers() -> N
     assert said in draft.quotes[0].text
 
 
+def test_a_sentence_that_ends_in_a_colon_takes_along_what_it_announces() -> None:
+    notes = {"/n/log.md": "# Pump\n\nTo empty the pump, turn the valve to this mark:\n\n    open 3/4\n\nThen wait.\n"}
+    draft = ask("Where is the valve turned to empty the pump?", notes)
+    assert draft.quotes[0].text == "To empty the pump, turn the valve to this mark:\n\n    open 3/4"
+
+
 def test_a_heading_is_not_quoted_alone() -> None:
     draft = ask("Warranty")
     assert "Warranty" not in [quote.text for quote in (*draft.quotes, *draft.also)]

@@ -14,6 +14,8 @@ SHORT = 32
 """A sentence shorter than this says too little alone; the one before it is quoted along."""
 ALIKE = 0.8
 """Quotes that share more of their words than this (Jaccard) are the same quote."""
+OPEN = ("?", ":", "？", "：", "؟")
+"""A sentence that ends so says little without the next one."""
 
 _LEANS = re.compile(
     r"\W*(?:he|she|it|they|his|her|its|their|this|these|those|such|however|but|therefore|thus|then"
@@ -71,11 +73,11 @@ def readable(text: str, one: Candidate, spans: Sequence[Span]) -> Span:
     """The sentence with what it cannot be understood without, at most LONGEST characters.
 
     A sentence that leans on the one before it ("It was …") or is very short takes it along, a
-    heading or a question takes the next one; never across an empty line backwards.
+    heading, a question or one that ends in a colon takes the next one; never across an empty line backwards.
     """
     start, end = one.start, one.end
     before, after = one.order - 1, one.order + 1
-    if (one.heading or one.text.rstrip().endswith("?")) and after < len(spans):
+    if (one.heading or one.text.rstrip().endswith(OPEN)) and after < len(spans):
         stop = bare(text, *spans[after])[1]
         return (start, stop) if stop - start <= LONGEST else (start, end)
     if (_LEANS.match(one.text) or end - start < SHORT) and before >= 0:
