@@ -15,8 +15,8 @@ different and mixed by chance.
     overhead  one asker: a question put to `Library.ask` in this process and to the server in turn, both having been
               asked it before; the difference for each question. Answers must be equal but for their time and number
     adding    while the server adds a folder of files whose text is new: every sentence is mixed of passages. Eight
-              askers read their answers as streams meanwhile, another process asks /healthz every
-              20 ms; the longest time that a stream was silent, and what the queue had done by the end
+              askers read their answers as streams meanwhile, another process asks /healthz every 20 ms; the longest
+              time that a stream was silent, and what the queue had done by the end
     page      what a browser loads to show the first view, one after the other on one connection
     memory    MiB of the server and of its children, after the questions and while a folder was added
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,19 +70,20 @@ def fill(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
     kept = tmp_path_factory.mktemp("filled")
     with Library.open(kept / "library") as library:
         library.add([write_notes(kept / "notes")])
+    return partial(copied, kept)
 
-    def copy(place: Path) -> Path:
-        shutil.copytree(kept / "notes", place / "notes", dirs_exist_ok=True)  # with the times that were seen then
-        shutil.copytree(kept / "library", place / "library")
-        with Library.open(place / "library") as library:
-            library.move(kept / "notes", place / "notes")
-        return place / "library"
 
-    return copy
+def copied(kept: Path, place: Path) -> Path:
+    """The copy in `place` of a kept `library` and of the `notes` in it, which are what it names."""
+    shutil.copytree(kept / "notes", place / "notes", dirs_exist_ok=True)  # with the times that were seen then
+    shutil.copytree(kept / "library", place / "library")
+    with Library.open(place / "library") as library:
+        library.move(kept / "notes", place / "notes")
+    return place / "library"
 
 
 @pytest.fixture
-def added(fill: Callable[[Path], Path], tmp_path: Path) -> Path:
+def added(fill: Callable[[Path], Path], notes: Path, tmp_path: Path) -> Path:
     """A library of the test's own, with the notes at `tmp_path / "notes"` in it."""
     return fill(tmp_path)
 

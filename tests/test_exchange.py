@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Quoth, write_notes
+from conftest import Quoth, copied, write_notes
 from quoth import Library, exchange
 from quoth.errors import NotFound, ReadError, UsageError
 
@@ -41,10 +41,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def filled(many: Path, notes: Path, tmp_path: Path) -> Path:
     """A library of these files, moved to the test's own folder, and what it exports."""
-    shutil.copytree(many / "notes", notes, dirs_exist_ok=True)
-    shutil.copytree(many / "library", tmp_path / "library")
-    with Library.open(tmp_path / "library") as library:
-        library.move(many / "notes", notes)
+    with Library.open(copied(many, tmp_path)) as library:
         done = library.export(str(tmp_path / "export.jsonl"))
         assert done.documents == library.status().documents > 10
         assert done.bytes == (tmp_path / "export.jsonl").stat().st_size

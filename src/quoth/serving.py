@@ -108,7 +108,7 @@ def _behind(folder: str | None, stop: bool, show: bool, json_: bool) -> None:
         return
     arguments = [one for one in sys.argv[1:] if one not in ("--background", "--open", "--json")]
     address, started = behind.start(place, [*arguments, "--json"])
-    if not started and len(arguments) > len(sys.argv[1 : sys.argv.index("serve") + 1]):
+    if not started and arguments[arguments.index("serve") + 1 :]:
         click.echo("note: it ran already, as it was started then; to change its options, end it first", err=True)
     library = "" if folder is None else f"--library {folder} "
     ended = f"quoth {library}serve --stop ends it"

@@ -30,8 +30,7 @@ NEEDS = {
         "GET /api/jobs", "GET /api/jobs/{number}", "GET /api/queue/{number}", "GET /api/threads", "POST /api/threads",
         "GET /api/threads/{number}", "PATCH /api/threads/{number}", "DELETE /api/threads/{number}",
         "GET /api/threads/{number}/export", "POST /api/ratings", "GET /api/golden", "GET /api/runs",
-        "GET /api/recipes",
-        "GET /api/compare", "GET /api/report", "POST /api/logout", "GET /api/me", "GET /v1/models",
+        "GET /api/recipes", "GET /api/compare", "GET /api/report", "POST /api/logout", "GET /api/me", "GET /v1/models",
         "GET /v1/models/{name}", "POST /v1/chat/completions", "POST /v1/embeddings", "POST /mcp",
     },
     "add": {

@@ -120,7 +120,7 @@ def answer(
     if not found:
         return Draft(False, 0.0, quoting.threshold, (), (), tuple(notes), {})
     rows = describe(about, kept, found, stretches, encode([one.text for one in found]), asked)
-    logits = models.ranker(rows) - ECHO * np.array([echoes(about, one) for one in found])
+    logits = models.ranker(rows) - ECHO * echoes(about, found)
     seen = model.signals(about, kept, found, rows, logits)
     confidence = _probability(float(models.confidence(np.array([list(seen.values())]))[0]))
     if not _is_latin(question):

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 PASSAGES = 8
 """Passages whose sentences are looked at."""
 SENTENCES = 8
-"""Sentences that are encoded, the most promising ones: this is most of the time that an answer takes. With 24 of them
-as many first quotes hold the answer (SQuAD 2.0 dev, whose articles nothing was trained on, CLAPNQ and COVID-QA)."""
-STANDING, FIRST, SHORT = 0.45, 0.12, 0.05
+"""Sentences that are encoded, the most promising ones: this is most of the time that an answer takes. More of them
+make no first quote better on SQuAD 2.0 dev (benchmarks/answers.py), whose articles nothing was trained on."""
+BY_STANDING, IF_FIRST, IF_SHORT = 0.45, 0.12, 0.05
 """What the score of a passage, being the first one and, against it, being short count beside a share of the question's
 words, to be promising; from a regression on questions about articles that are not in SQuAD 2.0 dev."""
-FEW = 40
+SHORT = 40
 """Characters below which a sentence is short."""
 EACH = 3
 """The best passages of which a sentence is encoded whatever it holds: a refusal shows the nearest of each."""
@@ -140,15 +140,20 @@ def candidates(
             heading = is_heading(text, *span)
             words = text[start:end]
             found.append(Candidate(hit.document, start, end, words, place, order, heading, covered[order]))
-    worth = [_standing(hit, hits) * STANDING + (hit is hits[0]) * FIRST for hit in hits[:PASSAGES]]
-    promise = [worth[one.hit] + one.covered - SHORT * (len(one.text) < FEW) for one in found]
+    return _promising(found, hits), stretches
+
+
+def _promising(found: Sequence[Candidate], hits: Sequence[Hit]) -> list[Candidate]:
+    """At most SENTENCES of the candidates, in their order; of each of the EACH best passages at least one."""
+    worth = [BY_STANDING * _standing(hit, hits) + IF_FIRST * (hit is hits[0]) for hit in hits[:PASSAGES]]
+    promise = [worth[one.hit] + one.covered - IF_SHORT * (len(one.text) < SHORT) for one in found]
     ranked = sorted(range(len(found)), key=lambda at: -promise[at])
     best: dict[int, int] = {}
     for at in ranked:
         best.setdefault(found[at].hit, at)
     shown = [best[hit] for hit in sorted(best)[:EACH]]
     promising = [*shown, *(at for at in ranked if at not in shown)][:SENTENCES]
-    return [found[at] for at in sorted(promising)], stretches
+    return [found[at] for at in sorted(promising)]
 
 
 def around(text: str, start: int, end: int) -> list[Span]:
@@ -166,12 +171,15 @@ def cover(question: Question, held: frozenset[str]) -> float:
     return sum(weight for term, weight in question.weights.items() if term in held)
 
 
-def echoes(question: Question, one: Candidate) -> bool:
-    """Whether a sentence is little but the question, as in a transcript: it is followed by the answer at best."""
-    asked, said = tokens(question.text), tokens(one.text)
-    if len(asked) < 4 or not len(asked) <= len(said) < 2 * len(asked):
-        return False
-    return any(said[at : at + len(asked)] == asked for at in range(len(said) - len(asked) + 1))
+def echoes(question: Question, found: Sequence[Candidate]) -> NDArray[np.bool_]:
+    """Which sentences are little but the question, as in a transcript: they are followed by the answer at best."""
+    asked = tokens(question.text)
+
+    def again(said: list[str]) -> bool:
+        starts = range(len(said) - len(asked) + 1) if len(asked) >= 4 and len(said) < 2 * len(asked) else ()
+        return any(said[at : at + len(asked)] == asked for at in starts)
+
+    return np.array([again(tokens(one.text)) for one in found], dtype=bool)
 
 
 def describe(
@@ -259,7 +267,7 @@ def _shape(one: Candidate, stretch: Stretch) -> list[float]:
     length = len(one.text)
     return [
         math.log(1 + length) / 5,
-        float(length < FEW),
+        float(length < SHORT),
         float(length > 300),
         float(one.text.rstrip()[-1:] in "?？؟"),
         float(one.heading),

@@ -43,10 +43,11 @@ function question(one) {
 }
 
 function starter(sets, recipes) {
-  const set = sets.length > 1
-    ? h('select', { 'aria-label': 'Set' }, sets.map((one) => h('option', { value: one }, one))) : null
-  const recipe = recipes.length > 1
-    ? h('select', { 'aria-label': 'Recipe' }, recipes.map((one) => h('option', { value: one.name || one.hash, selected: one.used }, one.name || one.hash))) : null
+  const select = (label, some, used) => (some.length > 1
+    ? h('select', { 'aria-label': label }, some.map((one) => h('option', { value: one, selected: one === used }, one))) : null)
+  const set = select('Set', sets, sets[0])
+  const called = (one) => one.name || one.hash
+  const recipe = select('Recipe', recipes.map(called), called(recipes.find((one) => one.used)))
   const name = h('input', { 'aria-label': 'Name of the run', placeholder: 'a name, if you like', maxlength: 64, pattern: '\\w[\\w.+\\-]*' })
   return h('span', { class: 'buttons' }, set, recipe, name, h('button', { type: 'button', class: 'first', click: safely(async () => {
     if (!name.reportValidity()) return
@@ -79,24 +80,27 @@ const runs = safely(async () => {
     return
   }
   const names = [...new Set(some.flatMap((one) => Object.keys(one.measures)))].slice(0, SHOWN)
-  $('#runs').replaceChildren(h('div', { class: 'wide' , tabindex: '0', role: 'region', 'aria-label': 'Runs' }, h('table', {},
-    h('thead', {}, h('tr', {}, ['Run', 'Set', 'Questions', ...names].map((one) => h('th', { scope: 'col' }, one)))),
-    h('tbody', {}, some.map((one) => h('tr', {}, h('th', { scope: 'row' }, one.name), h('td', {}, one.set), h('td', {}, String(one.questions)),
-      names.map((name) => h('td', {}, mean(one.measures[name])))))))))
+  $('#runs').replaceChildren(table('Runs', ['Run', 'Set', 'Questions', ...names], some.map((one) => [
+    one.name, one.set, String(one.questions), ...names.map((name) => mean(one.measures[name]))])))
   compare(some.map((one) => one.name))
 })
+
+/** A table that may be wider than its place: its heads, and rows whose first cell names them. */
+const table = (label, heads, rows) => h('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': label }, h('table', {},
+  h('thead', {}, h('tr', {}, heads.map((one) => h('th', { scope: 'col' }, one)))),
+  h('tbody', {}, rows.map(([name, ...cells]) => h('tr', {}, h('th', { scope: 'row' }, name), cells.map((one) => h('td', {}, one)))))))
 
 const mean = (one) => (one ? [one.mean.toFixed(3), h('small', {}, ` ${one.low.toFixed(2)}–${one.high.toFixed(2)}`)] : '')
 
 const signed = (value) => { const told = Math.abs(value).toFixed(3); return Number(told) ? `${value < 0 ? '−' : '+'}${told}` : told }
 
 /** Every measure in both runs, what lies between them with its interval, and p adjusted for all of them. */
-const differences = (told) => h('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': 'Differences' }, h('table', {},
-  h('thead', {}, h('tr', {}, ['Measure', 'Questions', 'Before', 'After', 'Difference', 'p'].map((one) => h('th', { scope: 'col' }, one)))),
-  h('tbody', {}, told.differences.map((one) => h('tr', {}, h('th', { scope: 'row' }, one.measure), h('td', {}, String(one.questions)),
-    h('td', {}, one.first.toFixed(3)), h('td', {}, one.second.toFixed(3)),
-    h('td', {}, signed(one.difference), h('small', {}, ` ${signed(one.interval.low)} … ${signed(one.interval.high)}`)),
-    h('td', {}, one.adjusted.toFixed(3)))))))
+const differences = (told) => table('Differences', ['Measure', 'Questions', 'Before', 'After', 'Difference', 'p'],
+  told.differences.map((one) => [
+    one.measure, String(one.questions), one.first.toFixed(3), one.second.toFixed(3),
+    [signed(one.difference), h('small', {}, ` ${signed(one.interval.low)} … ${signed(one.interval.high)}`)],
+    one.adjusted.toFixed(3),
+  ]))
 
 function compare(names) {
   chosen = { first: names[1] ?? names[0], second: names[0] }
